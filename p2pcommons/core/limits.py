@@ -1,0 +1,44 @@
+"""Every bound on strangers' data, in one place, each with its unit and its reason (chapter 90)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# -- encoding (chapter 10)
+NESTING_MAX: Final = 16  # containers within containers: bodies need 5; a parser's stack stays small
+INTEGER_BODY_MAX: Final = 2**53 - 1  # what a JavaScript number holds exactly
+
+# -- records (chapter 12)
+HEADER_BYTES_MAX: Final = 4 * 1024  # 32 predecessors take 1.1 KiB; leaves room, bounds a header-only flood
+BODY_BYTES_MAX: Final = 64 * 1024  # a long text; longer things are media
+PLANE_MAX: Final = 127  # one byte in the header, so that all headers have one shape
+PREV_MAX: Final = 32  # predecessors named by one record
+KIND_BYTES_MAX: Final = 48
+SALT_BYTES: Final = 16
+TIME_MAX: Final = 2**63 - 1  # milliseconds << 16 | counter
+AHEAD_MS_MAX: Final = 10 * 60 * 1000  # a record further in the future is answered `later`
+
+# -- seals (chapter 13)
+TREE_LEAVES_MAX: Final = 4096  # records under one signature: 105-190 us shared by 4,096 is < 0.05 us each
+
+# -- sessions (chapter 30)
+FRAME_BYTES_MAX: Final = 1024 * 1024  # one WebSocket message
+PACK_BYTES_AIM: Final = 512 * 1024  # how much a writer puts into one pack frame (records of 64 KiB still fit)
+PACK_RECORDS_MAX: Final = 4096  # records in one pack: a whole tree
+SET_COUNT_MAX: Final = 4096  # commons named in one session, padding included
+WINDOW_BYTES: Final = 4 * 1024 * 1024  # unconfirmed pack bytes a sender may have under way, per session
+IDS_PER_FRAME_MAX: Final = 16 * 1024  # ids in one want or refusal: 16,384 x 34 B = 557 KiB
+UNGROUNDED_MAX: Final = 1000  # plane-0 records held while their past is asked for, per commons
+
+# -- folds (chapters 20, 21)
+SUBJECT_RECORDS_INLINE_MAX: Final = 4096  # above this a subject's view is recomputed in the background
+STAMP_BITS_INVITED: Final = 16  # default work for a join by invitation: ~65,000 hashes, 0.1 s
+STAMP_BITS_OPEN: Final = 22  # default work for a join through an open door: ~4 million hashes, some seconds
+STAMP_BITS_MAX: Final = 30  # a door asking more would make joining impossible on a small machine
+
+# -- the node's own doors (not part of the wire)
+API_BODY_BYTES_MAX: Final = 1024 * 1024  # one JSON request; batches and imports are streams
+BATCH_LINE_BYTES_MAX: Final = 256 * 1024  # one line of a batch
+PAGE_ITEMS_MAX: Final = 500
+PAGE_ITEMS_DEFAULT: Final = 50
+RANKED_MATCHES_MAX: Final = 5000  # above, newest first instead of by relevance
