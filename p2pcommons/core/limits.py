@@ -21,6 +21,9 @@ AHEAD_MS_MAX: Final = 10 * 60 * 1000  # a record further in the future is answer
 # -- seals (chapter 13)
 TREE_LEAVES_MAX: Final = 4096  # records under one signature: 105-190 us shared by 4,096 is < 0.05 us each
 
+TREE_LEAVES_AIM: Final = 1024  # what a writer seals at once: a tree of usual records fits one frame, whole
+QUARANTINE_MS: Final = 30 * 24 * 3600 * 1000  # an erasure can be undone that long by those who keep the bytes
+
 # -- sessions (chapter 30)
 FRAME_BYTES_MAX: Final = 1024 * 1024  # one WebSocket message
 PACK_BYTES_AIM: Final = 512 * 1024  # how much a writer puts into one pack frame (records of 64 KiB still fit)
@@ -28,6 +31,8 @@ PACK_RECORDS_MAX: Final = 4096  # records in one pack: a whole tree
 SET_COUNT_MAX: Final = 4096  # commons named in one session, padding included
 WINDOW_BYTES: Final = 4 * 1024 * 1024  # unconfirmed pack bytes a sender may have under way, per session
 IDS_PER_FRAME_MAX: Final = 16 * 1024  # ids in one want or refusal: 16,384 x 34 B = 557 KiB
+PENDING_BYTES_MAX: Final = 16 * 1024 * 1024  # plane-0 records of a stream not judged yet, per commons
+VERIFIED_SEALS_MAX: Final = 4096  # seals remembered as good: about 1 MiB
 UNGROUNDED_MAX: Final = 1000  # plane-0 records held while their past is asked for, per commons
 
 # -- folds (chapters 20, 21)

@@ -24,7 +24,8 @@ class Key(NamedTuple):
     id: bytes
 
 
-class SetState(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SetState:
     """One set, summed: how many records, and the LtHash lanes (2,048 bytes, chapter 30)."""
 
     count: int
@@ -80,7 +81,10 @@ class EntryState(NamedTuple):
 class Reader(Protocol):
     """Reads; each call sees at least everything committed before it began."""
 
-    def followed(self) -> list[CommonsId]: ...
+    def followed(self) -> list[CommonsId]:
+        """The commons this node keeps, in the order it began to."""
+        ...
+
     def state(self, commons: CommonsId) -> CommonsState | None:
         """None where nothing of this commons is here yet."""
         ...
@@ -111,7 +115,10 @@ class Reader(Protocol):
         """All plane-1 records kept about each of these subjects (absent where none)."""
         ...
 
-    def entries(self, commons: CommonsId, subjects: Iterable[bytes]) -> dict[bytes, EntryState]: ...
+    def entries(self, commons: CommonsId, subjects: Iterable[bytes]) -> dict[bytes, EntryState]:
+        """The rows kept of these entries (absent where none)."""
+        ...
+
     def tree(self, seal: Seal) -> dict[Span, bytes]:
         """All that is known of a seal's tree: leaves kept and nodes for the others."""
         ...
@@ -132,8 +139,14 @@ class Reader(Protocol):
 class Store(Reader, Protocol):
     """Reads and writes. Writes happen inside `transaction()`, durable when it ends."""
 
-    def transaction(self) -> AbstractContextManager[None]: ...
-    def follow(self, commons: CommonsId) -> None: ...
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing; durable when the block ends without an error."""
+        ...
+
+    def follow(self, commons: CommonsId) -> None:
+        """Keep this commons from now on."""
+        ...
+
     def unfollow(self, commons: CommonsId) -> None:
         """Forget a commons: its records, entries and state go."""
         ...
@@ -149,8 +162,18 @@ class Store(Reader, Protocol):
         """Write or replace entries with their search rows, and log each in the order of arrival."""
         ...
 
-    def put_state(self, commons: CommonsId, state: CommonsState) -> None: ...
-    def drop_records(self, commons: CommonsId, ids: Sequence[bytes]) -> None: ...
+    def clear_entries(self, commons: CommonsId) -> None:
+        """Forget all entry rows of a commons, before they are made anew from the records."""
+        ...
+
+    def put_state(self, commons: CommonsId, state: CommonsState) -> None:
+        """The sums that go with what this transaction wrote."""
+        ...
+
+    def drop_records(self, commons: CommonsId, ids: Sequence[bytes]) -> None:
+        """Forget records that are in no set any more; their leaf hashes stay as nodes of their trees."""
+        ...
+
     def erase_bodies(self, commons: CommonsId, ids: Sequence[bytes]) -> None:
         """Take salt and body away; header and place stay."""
         ...
@@ -159,4 +182,6 @@ class Store(Reader, Protocol):
         """Give lost bodies back."""
         ...
 
-    def put_value(self, name: str, value: bytes | None) -> None: ...
+    def put_value(self, name: str, value: bytes | None) -> None:
+        """Set a small local value; None takes it away."""
+        ...

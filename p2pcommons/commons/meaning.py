@@ -1,0 +1,38 @@
+"""The folds of this package as one value, in the shape that a replica asks for (`sync.meaning`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from p2pcommons.commons.charter import Charter, judge
+from p2pcommons.commons.entry import entry_record, fold, fold_single, view_digest
+from p2pcommons.commons.projection import document
+from p2pcommons.commons.vocabulary import VOCABULARY_VERSION
+from p2pcommons.core.record import Record, Subject
+from p2pcommons.sync.storage import EntryRow
+
+
+class CommonsMeaning:
+    """Charter and entries, folded."""
+
+    vocabulary_version = VOCABULARY_VERSION
+
+    def judge(self, records: Iterable[Record]) -> Charter:
+        """The charter of all these plane-0 records, in any order."""
+        return judge(records)
+
+    def single_row(self, record: Record) -> EntryRow:
+        """The entry that is one record."""
+        view = fold_single(record)
+        subject = record.header.subject
+        return EntryRow(subject, None, record.id, view_digest(subject, view.canonical()), document(view))
+
+    def row(self, subject: bytes, records: Sequence[Record], charter: Charter) -> EntryRow:
+        """The entry that these records about one subject make."""
+        if len(records) == 1 and records[0].body is not None and records[0].id not in charter.erased:
+            return self.single_row(records[0])
+        inputs = [entry_record(r, counts=charter.counts(r.header.author)) for r in records]
+        erased = {r.id: charter.erased[r.id] for r in records if r.id in charter.erased}
+        view = fold(subject, inputs, erased)
+        canonical = view.canonical()
+        return EntryRow(Subject(subject), canonical, None, view_digest(subject, canonical), document(view))

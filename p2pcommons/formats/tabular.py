@@ -1,0 +1,160 @@
+"""CSV: a heading and rows of text cells, as spreadsheets write them.
+
+Comma, semicolon or tab, found from the heading; quotes doubled; UTF-8 with or without byte-order mark. A row gives
+{column: text}; what the text means is `formats.mapping`'s. Entries are written with one column a field: a list is
+joined by `|`, and what text alone cannot say (several languages, a list whose items hold `|`) is JSON in its cell,
+which reading gives back equal.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final
+
+from p2pcommons.core.limits import BATCH_LINE_BYTES_MAX
+from p2pcommons.errors import FormError
+from p2pcommons.formats.lines import NOT_UTF8, TOO_LONG, Lines, Refusal, Row
+from p2pcommons.formats.vocabulary import COLUMNS
+
+NAME: Final = "csv"
+MEDIA_TYPE: Final = "text/csv; charset=utf-8"
+SUFFIXES: Final = (".csv", ".tsv", ".txt")
+FLAT: Final = True
+SEPARATOR: Final = "|"  # between the items of a list, in what this project writes
+
+_DELIMITERS: Final = ",;\t"
+_JSON_OPENERS: Final = ("{", "[", '"')
+
+
+def recognises(first: bytes) -> bool:
+    """Whether a file that begins with these bytes may be of this format: a line of text with a delimiter."""
+    line = first.split(b"\n", 1)[0]
+    return b"\0" not in line and any(delimiter.encode() in line for delimiter in _DELIMITERS)
+
+
+def rows(stream: BinaryIO) -> Iterator[Row]:
+    """Read rows as {column: text}, empty cells left out, each with the number of its first line.
+
+    FormError("bad_heading") where the first line is no heading.
+    """
+    source = _Text(Lines(stream))
+    heading_line = next(source, "")
+    if not heading_line.strip():
+        raise FormError("bad_heading", "the file's first line is empty; it must name the columns")
+    delimiter = max(_DELIMITERS, key=_outside_quotes(heading_line).count)
+    heading = _heading(next(csv.reader([heading_line], delimiter=delimiter)))
+    previous = csv.field_size_limit(BATCH_LINE_BYTES_MAX)
+    reader = csv.reader(source, delimiter=delimiter)
+    try:
+        while True:
+            number = source.number + 1
+            source.budget = BATCH_LINE_BYTES_MAX
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except _Unreadable as error:
+                yield source.number, error.refusal
+                continue
+            except csv.Error as error:
+                yield number, Refusal("bad_row", f"not a CSV row: {error}; look for a quote that is never closed")
+                continue
+            if any(cells):
+                yield number, _row(heading, cells)
+    finally:
+        csv.field_size_limit(previous)
+
+
+def head(columns: tuple[str, ...] = COLUMNS) -> bytes:
+    """The heading: one column a field of the vocabulary."""
+    return _line(list(columns))
+
+
+def encode(entry: dict[str, Any], columns: tuple[str, ...] = COLUMNS) -> bytes:
+    """One entry as a row."""
+    return _line([_cell(entry.get(column)) for column in columns])
+
+
+class _Unreadable(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+
+
+class _Text:
+    """Lines as text for the csv module, which goes on after a line that raised."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self.budget = BATCH_LINE_BYTES_MAX  # bytes one row may still take: a quote never closed must not eat the file
+
+    @property
+    def number(self) -> int:
+        return self._lines.number
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        _, line = next(self._lines)
+        if isinstance(line, Refusal):
+            raise _Unreadable(line)
+        self.budget -= len(line) + 1
+        if self.budget < 0:
+            raise _Unreadable(TOO_LONG)
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError:
+            raise _Unreadable(NOT_UTF8) from None
+        if "\0" in text:
+            raise _Unreadable(Refusal("bad_row", "this line holds a zero byte; it is not text"))
+        return text + "\n"
+
+
+def _heading(cells: list[str]) -> list[str]:
+    names = [cell.strip() for cell in cells]
+    while names and not names[-1]:
+        names.pop()
+    double = {name for name in names if names.count(name) > 1}
+    if double or not all(names):
+        what = f"two columns are called {sorted(double)[0]!r}" if double and "" not in double else "a column has no name"
+        raise FormError("bad_heading", f"{what} in the file's first line; give each column a name of its own")
+    return names
+
+
+def _row(heading: list[str], cells: list[str]) -> dict[str, Any] | Refusal:
+    if len(cells) > len(heading) and any(cells[len(heading) :]):
+        return Refusal(
+            "bad_row",
+            f"{len(cells)} cells under {len(heading)} columns; a cell that holds the delimiter must stand in quotes",
+        )
+    return {name: cell for name, cell in zip(heading, cells, strict=False) if cell}
+
+
+def _outside_quotes(line: str) -> str:
+    return "".join(line.split('"')[::2])
+
+
+def _line(cells: list[str]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case str():
+            return json.dumps(value, ensure_ascii=False) if value.startswith(_JSON_OPENERS) else value
+        case list() if value and all(_plain(item) for item in value):
+            return SEPARATOR.join(value)
+        case _:
+            return json.dumps(value, ensure_ascii=False)
+
+
+def _plain(item: Any) -> bool:
+    return isinstance(item, str) and item == item.strip() != "" and SEPARATOR not in item and item[0] not in '{["'

@@ -1,0 +1,71 @@
+"""What a replica asks of the meaning of records: declared here, answered by `p2pcommons.commons.meaning`.
+
+Sync knows sets and bytes; who is admitted, what an erasure names and what an entry looks like come through
+this small door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from p2pcommons.core.record import Record
+from p2pcommons.sync.storage import EntryRow
+
+
+class CharterSets(Protocol):
+    """The fold of plane 0, as far as sets depend on it (chapter 21)."""
+
+    @property
+    def set_ids(self) -> frozenset[bytes]:
+        """The set of plane 0."""
+        ...
+
+    @property
+    def ungrounded(self) -> frozenset[bytes]:
+        """Records given whose past is not here."""
+        ...
+
+    @property
+    def missing(self) -> frozenset[bytes]:
+        """Ids that ungrounded records name and that were not given."""
+        ...
+
+    @property
+    def admitted(self) -> frozenset[bytes]:
+        """Keys whose plane-1 records are in the set."""
+        ...
+
+    @property
+    def erased(self) -> Mapping[bytes, frozenset[str]]:
+        """Erased records, with the register fields they had written."""
+        ...
+
+    @property
+    def digest(self) -> bytes:
+        """32 bytes: hash of the charter view."""
+        ...
+
+
+C = TypeVar("C", bound=CharterSets)
+
+
+class Meaning(Protocol[C]):
+    """The folds that a replica keeps rows and sums of."""
+
+    @property
+    def vocabulary_version(self) -> int:
+        """Nodes of one version that hold the same records have the same `state`."""
+        ...
+
+    def judge(self, records: Iterable[Record]) -> C:
+        """The charter of all these plane-0 records, in any order."""
+        ...
+
+    def single_row(self, record: Record) -> EntryRow:
+        """The entry that is one record: the fast path of `row`."""
+        ...
+
+    def row(self, subject: bytes, records: Sequence[Record], charter: C) -> EntryRow:
+        """The entry that these records about one subject make."""
+        ...
