@@ -35,6 +35,19 @@ PENDING_BYTES_MAX: Final = 16 * 1024 * 1024  # plane-0 records of a stream not j
 VERIFIED_SEALS_MAX: Final = 4096  # seals remembered as good: about 1 MiB
 UNGROUNDED_MAX: Final = 1000  # plane-0 records held while their past is asked for, per commons
 
+# -- ranges (chapter 31)
+RANGE_MESSAGE_BYTES_MAX: Final = 256 * 1024  # one message: 8,000 ids, and under 0.2 s of the engine's time to answer
+RANGE_MESSAGE_BYTES_MIN: Final = 4 * 1024  # below it a split range would not fit and rounds would not get on
+RANGE_HAVE_MAX: Final = 64 * 1024  # ids one message can make us name as ours alone: 5 MiB of memory
+
+# -- links (chapter 30)
+CONNECT_MS_MAX: Final = 20_000  # TCP, TLS and WebSocket upgrade to a host on a slow mobile line
+CLOSE_MS_MAX: Final = 3_000  # how long a link waits for the other side's goodbye
+HEARTBEAT_MS: Final = 30_000  # a ping after so much silence; half as long without a pong and the link is gone
+LINKS_MAX: Final = 256  # links a node accepts at a time
+LINKS_PER_HOST_MAX: Final = 16  # of these from one IP address (an IPv6 /64 counts as one): houses and offices share one
+SEND_BUFFER_BYTES: Final = 256 * 1024  # written but not taken by the other side before `send` waits
+
 # -- folds (chapters 20, 21)
 SUBJECT_RECORDS_INLINE_MAX: Final = 4096  # above this a subject's view is recomputed in the background
 STAMP_BITS_INVITED: Final = 16  # default work for a join by invitation: ~65,000 hashes, 0.1 s

@@ -1,0 +1,338 @@
+"""The fixed structures that the verbs of a node take and give (`Commons`, the API, its client, pages, commands).
+
+Values only: no verb, no store, no JSON. Field names are the names of the JSON that people's programs see
+(`p2pcommons.api.wire` reads the types below to write, read and describe it): a `PublicKey` is shown as a
+`did:key`, an id or `Hash` as lower-case hex, `Blob` as base64, an `Instant` as RFC 3339. Entries are no fixed
+structure: they travel as Entry JSON (`EntryJson`), text ids and times included.
+
+The refusals that carry one of these values are here too; all others are in `p2pcommons.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, NamedTuple, NewType, TypeVar
+
+from p2pcommons.core.identity import PublicKey
+from p2pcommons.core.record import CommonsId, RecordId, Subject
+from p2pcommons.errors import Conflict, NotFound
+
+Instant = NewType("Instant", int)
+"""Unix milliseconds; `p2pcommons.core.clock.to_ms` makes them of record times."""
+
+Hash = NewType("Hash", bytes)
+"""32 bytes shown as hex."""
+
+Blob = NewType("Blob", bytes)
+"""Bytes of any length, shown as base64."""
+
+EntryJson = dict[str, Any]
+"""One entry as the flat object of vocabulary fields that 'Entry JSON' describes; JSON values only."""
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total), rarely enough to be cheap, from any thread; total 0 where it is not known yet."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A piece of a list; `next` is the opaque cursor of the piece behind it, None at the end."""
+
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+# -- the node
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether every verb works now; read from memory, so that it may be asked at each request."""
+
+    ready: bool
+    detail: str = ""  # why not, for people
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityInfo:
+    """Who writes here and which machine this is."""
+
+    person: PublicKey
+    node: PublicKey
+    data: str  # the data folder
+    words_seen: bool = False  # whether the recovery words were shown since they were made
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address of this node, as another node would dial it (`KEY@HOST:PORT`)."""
+
+    address: str
+    reach: str  # "outside": somebody came in by it from outside; "local": this network only; "unknown"
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommonsInfo:
+    """One followed commons, as its charter and this node's copy stand now."""
+
+    id: CommonsId
+    state: str  # "waiting": nothing here yet; "filling": first stream under way; "here"
+    name: str | None = None  # None and empty below while waiting
+    join: str | None = None  # "invite", "open" or "vote"
+    languages: tuple[str, ...] = ()  # BCP 47
+    territory: str | None = None  # INSEE or ISO 3166-2
+    announced: bool = False
+    member: bool = False  # this person is an admitted member
+    may_write: bool = False  # a write of this person would be taken (a member, or a follower at an open door)
+    members: int = 0
+    records: int = 0
+    entries: int = 0  # shown ones
+    bodies_missing: int = 0
+    neighbours: int = 0  # sessions under way that follow it too
+
+
+@dataclass(frozen=True, slots=True)
+class PeerCommons:
+    """How one commons stands between this node and a peer."""
+
+    commons: CommonsId
+    state: str  # "same", "comparing", "receiving", "sending", "differs"
+    why: str = ""
+    records_received: int = 0
+    records_sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerInfo:
+    """One peer: kept by a person, met, or connected now."""
+
+    address: str | None  # None: it dialled us and told none
+    key: PublicKey | None  # None: never reached
+    state: str  # "connected", "connecting", "waiting" (to try again), "blocked"
+    why: str = ""  # for people: the last error, or what it waits for
+    kept: bool = False  # added by a person (`peer add` or an invitation), so dialled at every start
+    outbound: bool = False  # this node dialled
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    connected_at: Instant | None = None
+    next_try_at: Instant | None = None
+    commons: tuple[PeerCommons, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything one asks first: is it up, who is it, what does it follow, whom does it see."""
+
+    ready: bool
+    version: str
+    person: PublicKey
+    node: PublicKey
+    data: str
+    started_at: Instant
+    latest_change: int  # position of the newest change (`changes`)
+    api: str | None = None  # HOST:PORT, None with no server (command line with the node stopped)
+    listen: str | None = None
+    addresses: tuple[Address, ...] = ()
+    commons: tuple[CommonsInfo, ...] = ()
+    peers: tuple[PeerInfo, ...] = ()
+
+
+class Sample(NamedTuple):
+    """One measured number with its labels."""
+
+    labels: tuple[tuple[str, str], ...]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One Prometheus metric: name without the `p2pcommons_` in front, kind "counter" or "gauge"."""
+
+    name: str
+    kind: str
+    help: str
+    samples: tuple[Sample, ...]
+
+
+# -- commons
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation just made: the line to paste, which holds a private key, shown once."""
+
+    invitation: str
+    commons: CommonsId
+    uses: int
+    expires_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DigestInfo:
+    """One consistent moment of a commons; all zeros while waiting."""
+
+    records: int
+    fingerprint: Hash
+    bodies_missing: int
+    entries: int
+    state: Hash
+
+
+# -- entries
+
+
+@dataclass(frozen=True, slots=True)
+class FacetCount:
+    """How many found entries have this value."""
+
+    value: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPage:
+    """A page of what was found. `order` is the one really used (see `Found.order`)."""
+
+    items: tuple[EntryJson, ...]
+    total: int
+    order: str
+    next: str | None = None
+    facets: Mapping[str, tuple[FacetCount, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryAnswer:
+    """One entry and the tag of its present state: opaque, of `[0-9a-zA-Z_-]`, without quotes."""
+
+    entry: EntryJson
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Who withdrew an entry, when and why."""
+
+    id: Subject
+    commons: CommonsId
+    by: PublicKey
+    at: Instant
+    reason: str | None = None
+
+
+class EntryWithdrawn(NotFound):
+    """The entry was withdrawn: code `withdrawn`."""
+
+    def __init__(self, withdrawal: Withdrawal, detail: str) -> None:
+        super().__init__("withdrawn", detail)
+        self.withdrawal = withdrawal
+
+
+class EntryChanged(Conflict):
+    """The entry is not as the caller last saw it (`if_match`): code `entry-changed`, with the present one."""
+
+    def __init__(self, present: EntryAnswer, detail: str) -> None:
+        super().__init__("entry-changed", detail)
+        self.present = present
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryItem:
+    """One record about an entry, newest first in lists."""
+
+    record: RecordId
+    author: PublicKey
+    at: Instant
+    kind: str
+    prev: tuple[RecordId, ...]
+    counts: bool  # whether its author's writes count under the charter
+    body: dict[str, Any] | None  # JSON values only (bytes as hex); None where it was erased
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One record's own bytes, oldest first in lists. `pack` alone suffices to check the signature."""
+
+    id: RecordId
+    header: Blob
+    salt: Blob | None  # None, like the body, where it was erased
+    body: Blob | None
+    pack: Blob  # canonical bytes of a pack of this one record (chapter 13)
+
+
+class BatchAnswer(NamedTuple):
+    """The answer to one line of a batch: an id, or an error's kebab-case code and detail."""
+
+    line: int  # from 1
+    id: Subject | None
+    unchanged: bool = False
+    code: str | None = None
+    detail: str = ""
+
+
+class Change(NamedTuple):
+    """An entry whose view changed on this node, at this place in its own order of arrival."""
+
+    position: int
+    commons: CommonsId
+    id: Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """An export under way: what it is, what to call it, and its bytes."""
+
+    media_type: str
+    file_name: str
+    chunks: AsyncIterator[bytes]
+
+
+# -- exchange and upkeep
+
+
+@dataclass(frozen=True, slots=True)
+class PackInfo:
+    """What a pack file holds."""
+
+    records: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnpackInfo:
+    """What taking a pack file did."""
+
+    commons: tuple[CommonsId, ...]
+    records: int  # in the file
+    new: int
+    refused: Mapping[str, int] = field(default_factory=dict)  # code: how many
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyInfo:
+    """Every hash and signature checked: how many, and each fault in a sentence."""
+
+    records: int
+    bodies: int
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """One commons' digest before and after its views were made anew."""
+
+    commons: CommonsId
+    before: DigestInfo
+    after: DigestInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing `doctor` looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    advice: str | None = None  # what to do, where it is not ok

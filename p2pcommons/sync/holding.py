@@ -1,0 +1,397 @@
+"""One followed commons as a replica holds it: its sets, its charter, its views, and their sums.
+
+Driven by one thread; each call is one transaction or none. What is refused, and why, are the answers of chapter
+30; which records are in the sets, chapter 21; how views come from records, chapter 20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Generic, NamedTuple
+
+from p2pcommons.core.clock import is_later
+from p2pcommons.core.limits import PENDING_BYTES_MAX, UNGROUNDED_MAX
+from p2pcommons.core.merkle import Span
+from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, commons_of
+from p2pcommons.core.seal import Seal, Sealed
+from p2pcommons.sync.bodies import due, put_wanted, quarantine, release, wanted
+from p2pcommons.sync.digest import EMPTY, add, fingerprint, published, remove, state
+from p2pcommons.sync.meaning import C, Meaning
+from p2pcommons.sync.packing import Packer, weight
+from p2pcommons.sync.range_index import RangeIndex
+from p2pcommons.sync.storage import CommonsState, EntryRow, EntryState, Key, SetState, Store
+
+SYNCED_PLANES = (Plane.CHARTER, Plane.CATALOGUE)
+_NOTHING = CommonsState(EMPTY, EMPTY, 0, 0, 0)
+_VIEWS_MODULUS = 1 << 256
+_KEYS_PER_READ = 20_000  # places read at once when a range index is built: 3 MB of tuples
+
+
+class Receipt(NamedTuple):
+    """What became of packs: records new here, and those refused with a code (chapter 30)."""
+
+    new: int
+    refused: Mapping[bytes, str]
+
+
+class Digest(NamedTuple):
+    """One commons, summed, at one moment."""
+
+    records: int
+    fingerprint: bytes
+    bodies_missing: int
+    entries: int
+    state: bytes
+
+
+class Change(NamedTuple):
+    """A commons changed: how many records came in, and the entries they touched."""
+
+    commons: CommonsId
+    records: int
+    subjects: Sequence[bytes]
+
+
+class Holding(Generic[C]):
+    """The sets and views of one commons, over a store."""
+
+    def __init__(self, commons: CommonsId, store: Store, meaning: Meaning[C], changes: list[Change]) -> None:
+        self.commons = commons
+        self._store = store
+        self._meaning = meaning
+        self._changes = changes
+        self._pending: dict[bytes, Sealed] = {}  # plane 0, not judged or not grounded yet
+        self._pending_trees: dict[Seal, dict[Span, bytes]] = {}
+        self._ranges: dict[int, RangeIndex] = {}
+        self.packer = Packer(store)
+        self.number = 0
+        kept = store.state(commons)
+        self.state = kept or _NOTHING
+        self.charter: C | None = None if kept is None else meaning.judge(store.charter(commons))
+        self.wanted = wanted(store, commons)
+        self._digest: Digest | None = None
+
+    def digest(self) -> Digest:
+        """One consistent moment; from memory, safe to call from any thread."""
+        if self._digest is None:
+            self._digest = self._summed()
+        return self._digest
+
+    def set_state(self, plane: int) -> SetState:
+        """One set, summed, now."""
+        return self.state.charter if plane == Plane.CHARTER else self.state.catalogue
+
+    def hidden(self) -> Mapping[bytes, frozenset[str]]:
+        """Erased records: their bodies are neither shown nor given."""
+        return self._erased()
+
+    def _erased(self) -> Mapping[bytes, frozenset[str]]:
+        return {} if self.charter is None else self.charter.erased
+
+    def take(
+        self,
+        records: Sequence[Sealed],
+        trees: Mapping[Seal, Mapping[Span, bytes]],
+        now_ms: int,
+    ) -> Receipt:
+        """Keep what of these checked records belongs in the sets; say what was refused and why.
+
+        `trees`: what their packs told of the trees they were sealed in.
+        """
+        refused: dict[bytes, str] = {}
+        present = self._store.present([sealed.record.id for sealed in records])
+        self._give_back_bodies([s.record for s in records if s.record.id in present])
+        absent = {s.record.id: s for s in records if s.record.id not in present and s.record.id not in self._pending}
+        charter = [s for s in absent.values() if s.record.header.plane == Plane.CHARTER]
+        new = 0
+        if charter:  # first: it says who may write the others
+            charter = self._acceptable(charter, refused, now_ms)
+            self._await_judgement(charter, trees, refused)
+            new += self._judge(now_ms)
+        others = [s for s in absent.values() if s.record.header.plane != Plane.CHARTER]
+        fresh = self._acceptable(others, refused, now_ms)
+        if fresh:
+            self._keep(fresh, trees)
+            new += len(fresh)
+        return Receipt(new, refused)
+
+    def _acceptable(self, records: Sequence[Sealed], refused: dict[bytes, str], now_ms: int) -> list[Sealed]:
+        fresh = []
+        for sealed in records:
+            code = self._refusal(sealed, now_ms)
+            if code is None:
+                fresh.append(sealed)
+            else:
+                refused[sealed.record.id] = code
+        return fresh
+
+    def _refusal(self, sealed: Sealed, now_ms: int) -> str | None:
+        record = sealed.record
+        header = record.header
+        if is_later(header.time, now_ms):
+            return "later"
+        if header.plane not in SYNCED_PLANES:
+            return "plane_not_kept"
+        if header.plane == Plane.CATALOGUE:
+            if self.charter is None or header.author not in self.charter.admitted:
+                return "not_admitted"
+            if record.body is None and record.id not in self.charter.erased:
+                return "no_body"
+        elif record.body is None:
+            return "no_body"
+        return None
+
+    def _await_judgement(
+        self,
+        records: Sequence[Sealed],
+        trees: Mapping[Seal, Mapping[Span, bytes]],
+        refused: dict[bytes, str],
+    ) -> None:
+        room = PENDING_BYTES_MAX - sum(weight(sealed) for sealed in self._pending.values())
+        for sealed in records:
+            room -= weight(sealed)
+            if room < 0:
+                refused[sealed.record.id] = "paused"
+                continue
+            self._pending[sealed.record.id] = sealed
+            self._pending_trees.setdefault(sealed.seal, {}).update(trees.get(sealed.seal, {}))
+
+    def settle(self) -> dict[bytes, str]:
+        """The end of a stream of plane 0: what of it is not admitted is answered and let go.
+
+        Records whose past is not here yet are kept a while, at most `UNGROUNDED_MAX`.
+        """
+        if not self._pending:
+            return {}
+        verdict = self._meaning.judge(self._charter_records())
+        refused: dict[bytes, str] = {}
+        kept = 0
+        for identifier in list(self._pending):
+            waits = identifier in verdict.ungrounded and kept < UNGROUNDED_MAX
+            kept += waits
+            refused[identifier] = "not_admitted"
+            if not waits:
+                del self._pending[identifier]
+        live = {sealed.seal for sealed in self._pending.values()}
+        self._pending_trees = {made: tree for made, tree in self._pending_trees.items() if made in live}
+        return refused
+
+    def missing(self) -> list[bytes]:
+        """Ids that records waiting for their past name, and that are not here."""
+        if not self._pending:
+            return []
+        return sorted(self._meaning.judge(self._charter_records()).missing)
+
+    def _charter_records(self) -> list[Record]:
+        return self._store.charter(self.commons) + [sealed.record for sealed in self._pending.values()]
+
+    def _judge(self, now_ms: int) -> int:
+        """Let in what the charter's sets now hold, and let go what they no longer hold."""
+        before = self.charter
+        judged = self._meaning.judge(self._charter_records())
+        entering = [sealed for sealed in self._pending.values() if sealed.record.id in judged.set_ids]
+        if not entering:
+            return 0
+        leaving = sorted(before.set_ids - judged.set_ids) if before else []
+        unadmitted = sorted(before.admitted - judged.admitted) if before else []
+        purged = self._store.authored(self.commons, unadmitted) if unadmitted else []
+        erased = [i for i in judged.erased if before is None or i not in before.erased]
+        with self._changing():
+            self.charter = judged
+            self._store.put_records(self.commons, entering, self._pending_trees)
+            self.state = replace(
+                self.state,
+                charter=remove(add(self.state.charter, [s.record.id for s in entering]), leaving),
+            )
+            self._store.drop_records(self.commons, leaving)
+            touched = self._drop(purged) | self._subjects_of(erased)
+            self._refold(touched)
+            quarantine(self._store, self.commons, erased, now_ms)
+        for sealed in entering:
+            del self._pending[sealed.record.id]
+        self._index(Plane.CHARTER, entering, leaving)
+        live = {sealed.seal for sealed in self._pending.values()}
+        self._pending_trees = {made: tree for made, tree in self._pending_trees.items() if made in live}
+        self._changed(len(entering), sorted(touched))
+        return len(entering)
+
+    def _drop(self, ids: Sequence[RecordId]) -> set[bytes]:
+        if not ids:
+            return set()
+        gone = self._store.sealed(ids)
+        self._store.drop_records(self.commons, ids)
+        self.state = replace(self.state, catalogue=remove(self.state.catalogue, list(ids)))
+        self._ranges.pop(Plane.CATALOGUE, None)  # read again from the store at the next opening
+        return {sealed.record.header.subject for sealed in gone}
+
+    def _subjects_of(self, ids: Sequence[bytes]) -> set[bytes]:
+        found = [s.record for s in self._store.sealed(ids)]
+        own = [r for r in found if r.header.plane == Plane.CATALOGUE and commons_of(r) == self.commons]
+        return {record.header.subject for record in own}
+
+    def ranges(self, plane: int) -> RangeIndex:
+        """The places of one set; built at the first opening, kept up from then on."""
+        index = self._ranges.get(plane)
+        if index is None:
+            index = RangeIndex()
+            after: Key | None = None
+            while keys := self._store.keys(self.commons, plane, after, _KEYS_PER_READ):
+                index.add(keys)
+                after = keys[-1]
+            self._ranges[plane] = index
+        return index
+
+    def _give_back_bodies(self, records: Sequence[Record]) -> None:
+        back = [record for record in records if record.id in self.wanted and record.body is not None]
+        if not back:
+            return
+        subjects = sorted({record.header.subject for record in back if record.header.plane == Plane.CATALOGUE})
+        with self._changing():
+            self._store.put_bodies(back)
+            self._set_wanted(self.wanted - {record.id for record in back})
+            self._refold(subjects)
+        self._changed(0, subjects)
+
+    def lose_bodies(self, ids: Iterable[bytes]) -> None:
+        """Bodies found damaged: put them on the list of wanted ones."""
+        lost = frozenset(ids)
+        with self._changing():
+            self._store.erase_bodies(self.commons, sorted(lost))
+            self._set_wanted(self.wanted | lost)
+        self._changed(0, [])
+
+    def _set_wanted(self, ids: frozenset[bytes]) -> None:
+        self.wanted = ids
+        self.state = replace(self.state, bodies_missing=len(ids))
+        put_wanted(self._store, self.commons, ids)
+
+    def sweep(self, now_ms: int) -> int:
+        """Take the bytes of what has been erased for 30 days and still is; returns how many bodies went."""
+        gone = (
+            []
+            if self.charter is None
+            else [i for i in due(self._store, self.commons, now_ms) if i in self.charter.erased]
+        )
+        if gone:
+            with self._store.transaction():
+                self._store.erase_bodies(self.commons, gone)
+                release(self._store, self.commons, now_ms)
+        return len(gone)
+
+    def rebuild(self, progress: Callable[[int], None] = lambda done: None) -> Digest:
+        """Make all rows and sums of views anew from the records; the digest must come out as before."""
+        if self.charter is None:
+            return self.digest()
+        done: set[bytes] = set()
+        after: Key | None = None
+        with self._changing():
+            self._store.clear_entries(self.commons)
+            self.state = replace(self.state, charter=EMPTY, catalogue=EMPTY, views=0, entries=0)
+            self.state = replace(self.state, charter=add(EMPTY, [r.id for r in self._store.charter(self.commons)]))
+            while page := self._store.page(self.commons, Plane.CATALOGUE, after, records_max=4096, bytes_max=1 << 24):
+                last = page[-1].record
+                after = Key(last.header.time, last.id)
+                self.state = replace(self.state, catalogue=add(self.state.catalogue, [s.record.id for s in page]))
+                subjects = {s.record.header.subject for s in page} - done
+                done |= subjects
+                self._refold(subjects)
+                progress(self.state.catalogue.count)
+        self._ranges.clear()
+        self._changed(0, [])
+        return self.digest()
+
+    def _keep(
+        self,
+        records: Sequence[Sealed],
+        trees: Mapping[Seal, Mapping[Span, bytes]],
+    ) -> None:
+        records = [_without_body(s) if s.record.id in self._erased() else s for s in records]
+        by_subject: dict[bytes, list[Record]] = {}
+        for sealed in records:
+            by_subject.setdefault(sealed.record.header.subject, []).append(sealed.record)
+        known = self._store.entries(self.commons, by_subject)
+        erased = self._erased()
+        singles: list[EntryRow] = []
+        others: set[bytes] = set()
+        for subject, found in by_subject.items():
+            if subject in known or len(found) > 1 or found[0].body is None or found[0].id in erased:
+                others.add(subject)
+            else:
+                singles.append(self._meaning.single_row(found[0]))
+        with self._changing():
+            self._store.put_records(self.commons, records, trees)
+            self.state = replace(self.state, catalogue=add(self.state.catalogue, [s.record.id for s in records]))
+            self._put_rows(singles, {})
+            self._refold(others)
+        self._index(Plane.CATALOGUE, records, ())
+        self._changed(len(records), list(by_subject))
+
+    def _refold(self, subjects: Iterable[bytes]) -> None:
+        wanted = sorted(subjects)
+        if not wanted or self.charter is None:
+            return
+        known = self._store.entries(self.commons, wanted)
+        about = self._store.about(self.commons, wanted)
+        rows = [self._meaning.row(subject, about.get(subject, []), self.charter) for subject in wanted]
+        self._put_rows(rows, known)
+
+    def _put_rows(self, rows: Sequence[EntryRow], known: Mapping[bytes, EntryState]) -> None:
+        if not rows:
+            return
+        views = self.state.views
+        shown = self.state.entries
+        for row in rows:
+            before = known.get(row.subject)
+            if before is not None:
+                views -= int.from_bytes(before.digest, "big")
+                shown -= before.shown
+            views += int.from_bytes(row.digest, "big")
+            shown += row.document is not None
+        self.state = replace(self.state, views=views % _VIEWS_MODULUS, entries=shown)
+        self._store.put_entries(self.commons, rows)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """One transaction; if it fails (a full disk), memory goes back to what is on disk."""
+        state, charter, wanted = self.state, self.charter, self.wanted
+        try:
+            with self._store.transaction():
+                yield
+                self._store.put_state(self.commons, self.state)
+        except BaseException:
+            self.state, self.charter, self.wanted = state, charter, wanted
+            self._ranges.clear()
+            raise
+
+    def _changed(self, records: int, subjects: Sequence[bytes]) -> None:
+        self.number += 1
+        self.packer.forget()
+        self._digest = self._summed()
+        self._changes.append(Change(self.commons, records, subjects))
+
+    def _summed(self) -> Digest:
+        if self.charter is None:
+            return Digest(0, bytes(32), 0, 0, bytes(32))
+        summed = self.state
+        return Digest(
+            records=summed.charter.count + summed.catalogue.count,
+            fingerprint=fingerprint(published(summed.charter), published(summed.catalogue)),
+            bodies_missing=summed.bodies_missing,
+            entries=summed.entries,
+            state=state(self._meaning.vocabulary_version, self.charter.digest, summed.views),
+        )
+
+    def _index(self, plane: int, records: Sequence[Sealed], leaving: Sequence[bytes]) -> None:
+        index = self._ranges.get(plane)
+        if index is None:
+            return
+        if leaving:
+            self._ranges.pop(plane)
+            return
+        index.add([Key(s.record.header.time, s.record.id) for s in records])
+
+
+def _without_body(sealed: Sealed) -> Sealed:
+    return sealed._replace(record=sealed.record._replace(salt=None, body=None))
