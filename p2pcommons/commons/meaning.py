@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from p2pcommons.commons.charter import Charter, judge
-from p2pcommons.commons.entry import entry_record, fold, fold_single, view_digest
+from p2pcommons.commons.entry import EntryView, entry_record, fold, fold_single, view_digest
 from p2pcommons.commons.projection import document
 from p2pcommons.commons.vocabulary import VOCABULARY_VERSION
 from p2pcommons.core.record import Record, Subject
@@ -31,8 +31,12 @@ class CommonsMeaning:
         """The entry that these records about one subject make."""
         if len(records) == 1 and records[0].body is not None and records[0].id not in charter.erased:
             return self.single_row(records[0])
-        inputs = [entry_record(r, counts=charter.counts(r.header.author)) for r in records]
-        erased = {r.id: charter.erased[r.id] for r in records if r.id in charter.erased}
-        view = fold(subject, inputs, erased)
+        view = self.view(subject, records, charter)
         canonical = view.canonical()
         return EntryRow(Subject(subject), canonical, None, view_digest(subject, canonical), document(view))
+
+    def view(self, subject: bytes, records: Sequence[Record], charter: Charter) -> EntryView:
+        """What people see of the entry that these records about one subject make."""
+        inputs = [entry_record(r, counts=charter.counts(r.header.author)) for r in records]
+        erased = {r.id: charter.erased[r.id] for r in records if r.id in charter.erased}
+        return fold(subject, inputs, erased)

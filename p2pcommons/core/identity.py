@@ -33,6 +33,9 @@ TAG_DEVICE: Final = b"p2pcommons device v1\0"
 TAG_SET: Final = b"p2pcommons set v1\0"
 TAG_BOTH: Final = b"p2pcommons both v1\0"
 TAG_VIEW: Final = b"p2pcommons view v1\0"
+TAG_CHARTER: Final = b"p2pcommons charter v1\0"
+TAG_ACT: Final = b"p2pcommons act v1\0"
+TAG_INVITATION: Final = b"p2pcommons invitation v1\0"
 TAG_HELLO: Final = b"p2pcommons hello v1\0"
 TAG_FOLLOW: Final = b"p2pcommons follow v1\0"
 
@@ -127,12 +130,18 @@ def parse_did_key(text: str) -> PublicKey:
     for character in bare[1:64]:
         digit = _BASE58.find(character)
         if digit < 0:
-            raise FormError("bad_key", f"{text[:80]!r} is not a did:key of an Ed25519 key (z6Mk…)")
+            raise _bad_key(text)
         number = number * 58 + digit
     raw = number.to_bytes(48, "big").lstrip(b"\0")
-    if not bare.startswith("z") or len(bare) > 64 or len(raw) != 34 or raw[:2] != _MULTICODEC_ED25519:
-        raise FormError("bad_key", f"{text[:80]!r} is not a did:key of an Ed25519 key (z6Mk…)")
+    if len(raw) != 34 or raw[:2] != _MULTICODEC_ED25519 or did_key(raw[2:]) != "did:key:" + bare:
+        raise _bad_key(text)
+    if not is_point(raw[2:]):
+        raise _bad_key(text)
     return PublicKey(raw[2:])
+
+
+def _bad_key(text: str) -> FormError:
+    return FormError("bad_key", f"{text[:80]!r} is not a did:key of an Ed25519 key (did:key:z6Mk…)")
 
 
 def recovery_key(entropy: bytes) -> SigningKey:

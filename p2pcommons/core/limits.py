@@ -31,6 +31,19 @@ PACK_RECORDS_MAX: Final = 4096  # records in one pack: a whole tree
 SET_COUNT_MAX: Final = 4096  # commons named in one session, padding included
 WINDOW_BYTES: Final = 4 * 1024 * 1024  # unconfirmed pack bytes a sender may have under way, per session
 IDS_PER_FRAME_MAX: Final = 16 * 1024  # ids in one want or refusal: 16,384 x 34 B = 557 KiB
+HELLO_BYTES_MAX: Final = 4 * 1024  # a hello with every list full takes 2 KiB; it comes from anybody who dials
+CODE_BYTES_MAX: Final = 48  # a code of a refusal or an end
+DETAIL_BYTES_MAX: Final = 512  # what an end says to people
+NAMES_MIN: Final = 8  # tags in a dialler's naming are padded to a power of two, at least this: 272 bytes
+REFUSALS_MAX: Final = 4096  # refused ids remembered per set and side: 20 ms to take them off a digest
+REFUSALS_MS: Final = AHEAD_MS_MAX  # after so long refusals are forgotten and the records may be offered again
+WANTS_MAX: Final = 16 * 1024  # ids asked for and not answered yet, per commons: 0.5 MiB at the one who answers
+RANGE_ROUNDS_MAX: Final = 4096  # messages of ranges in one exchange: 8,000 ids each, 32 million
+HANDSHAKE_MS_MAX: Final = 10_000  # from the first byte to the names: two round trips and a signature each
+SESSION_IDLE_MS_MAX: Final = 180_000  # silence that ends a session: a frame of 0.5 MiB may take so long at 3 KB/s
+ROUND_EVERY_MS: Final = 30_000  # openings without a reason: the check that live news got through
+ROUND_SOON_MS: Final = 200  # least time between two openings of one commons that changes all the time
+ROUND_WAIT_MS_MAX: Final = 600_000  # openings of a commons that does not come together wait up to this, doubling
 PENDING_BYTES_MAX: Final = 16 * 1024 * 1024  # plane-0 records of a stream not judged yet, per commons
 VERIFIED_SEALS_MAX: Final = 4096  # seals remembered as good: about 1 MiB
 UNGROUNDED_MAX: Final = 1000  # plane-0 records held while their past is asked for, per commons
@@ -53,6 +66,13 @@ SUBJECT_RECORDS_INLINE_MAX: Final = 4096  # above this a subject's view is recom
 STAMP_BITS_INVITED: Final = 16  # default work for a join by invitation: ~65,000 hashes, 0.1 s
 STAMP_BITS_OPEN: Final = 22  # default work for a join through an open door: ~4 million hashes, some seconds
 STAMP_BITS_MAX: Final = 30  # a door asking more would make joining impossible on a small machine
+STEWARDS_NAMED_MAX: Final = 32  # keys one founding record or stewards' act names: a council, not a population
+DOORS_REMEMBERED_MAX: Final = 16 * 1024  # bodies read and proofs checked lately: some 10 MiB, saves most of judging anew
+
+# -- lines that people paste (chapters 21, 30)
+ADDRESS_CHARACTERS_MAX: Final = 512  # a key of 48, a host name of 253 and a path
+INVITATION_ADDRESSES_MAX: Final = 8  # more would not fit a QR code that a telephone reads
+INVITATION_CHARACTERS_MAX: Final = 4096  # eight addresses with long paths
 
 # -- the node's own doors (not part of the wire)
 API_BODY_BYTES_MAX: Final = 1024 * 1024  # one JSON request; batches and imports are streams
@@ -60,3 +80,5 @@ BATCH_LINE_BYTES_MAX: Final = 256 * 1024  # one line of a batch
 PAGE_ITEMS_MAX: Final = 500
 PAGE_ITEMS_DEFAULT: Final = 50
 RANKED_MATCHES_MAX: Final = 5000  # above, newest first instead of by relevance
+SEARCH_PHRASES_MAX: Final = 32  # words or phrases in one search: more is a pasted text, each costs a pass of the index
+FACET_VALUES_MAX: Final = 100  # values counted out per facet, most frequent first: more is no choice for people

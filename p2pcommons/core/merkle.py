@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from p2pcommons.core.limits import TREE_LEAVES_MAX
 from p2pcommons.errors import FormError
 
 
@@ -88,12 +89,22 @@ def subtree(span: Span, known: Mapping[Span, bytes]) -> bytes:
     return node_hash(subtree(left, known), subtree(right, known))
 
 
+_LEAF_SPANS: Final = tuple(Span(index, index + 1) for index in range(TREE_LEAVES_MAX))  # made once: hot path
+
+
+def leaves_known(indexes: Sequence[int], hashes: Sequence[bytes]) -> dict[Span, bytes]:
+    """Leaf hashes by their spans, at ascending indexes."""
+    if indexes and indexes[-1] >= TREE_LEAVES_MAX:  # a larger tree than seals have: media
+        return {Span(index, index + 1): leaf for index, leaf in zip(indexes, hashes, strict=True)}
+    return dict(zip(map(_LEAF_SPANS.__getitem__, indexes), hashes, strict=True))
+
+
 def cover(size: int, indexes: Sequence[int], hashes: Sequence[bytes], nodes: Sequence[bytes]) -> dict[Span, bytes]:
     """What a pack tells of its tree: listed leaves and the nodes between them. FormError if the count differs."""
     spans = uncovered(size, indexes)
     if len(spans) != len(nodes):
         raise FormError("bad_nodes", f"{len(nodes)} nodes where the tree needs {len(spans)}")
-    known = {Span(index, index + 1): leaf for index, leaf in zip(indexes, hashes, strict=True)}
+    known = leaves_known(indexes, hashes)
     known.update(zip(spans, nodes, strict=True))
     return known
 

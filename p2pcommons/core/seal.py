@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from p2pcommons.core.encoding import pack_ordered
 from p2pcommons.core.identity import TAG_SEAL, PublicKey, SigningKey, is_point, verify
 from p2pcommons.core.limits import PLANE_MAX, TREE_LEAVES_MAX
-from p2pcommons.core.merkle import Span, cover, nodes_for, root, root_from
+from p2pcommons.core.merkle import Span, cover, leaves_known, nodes_for, root, root_from
 from p2pcommons.core.record import (
     ZEROS,
     CommonsId,
@@ -60,6 +60,7 @@ class Pack(NamedTuple):
 Verifier = Callable[[bytes, bytes, bytes], bool]
 _COMMONS_AT: Final = b"\x9b\x01\xc4\x20"
 _BIN32: Final = b"\xc4\x20"
+_ONLY_BYTES: Final = {bytes}
 _TAIL_AT: Final = 4 + 32 + 1 + 2 + 32 + 2 + 32  # where `time` begins in every header: planes take one byte
 
 
@@ -94,18 +95,23 @@ def pack_value(made: Seal, known: Mapping[Span, bytes], records: Sequence[tuple[
     `known` holds what is known of the tree besides the listed leaves. An erased record goes with its header
     alone: empty salt and body (SEAL-9).
     """
-    known = {**known, **{Span(index, index + 1): record.id for index, record in records}}
+    if not records:
+        raise FormError("bad_pack", "a pack lists at least one leaf of its tree")
     indexes = [index for index, _ in records]
+    known = {**known, **leaves_known(indexes, [record.id for _, record in records])}
+    plane = records[0][1].header.plane
+    start = _COMMONS_AT + made.commons + bytes([plane]) + _BIN32 + made.author + _BIN32
     wire: list[list[bytes]] = []
     last: bytes | None = None
     for _, record in records:
+        if not record.header_bytes.startswith(start):
+            raise FormError("bad_pack", "a pack holds records of one author, commons and plane")
         tail = record.header_bytes[_TAIL_AT:]
-        item = [tail, record.salt or b"", record.body or b""]
+        item = [tail, record.salt, record.body] if record.salt and record.body else [tail, b"", b""]
         if record.header.after != last:
             item.insert(0, record.header.after)
         wire.append(item)
         last = record.id
-    plane = records[0][1].header.plane
     nodes = nodes_for(made.tree_size, indexes, known)
     return [made.author, made.commons, plane, made.tree_size, made.signature, indexes, nodes, wire]
 
@@ -116,26 +122,26 @@ def read_pack(value: Any, check: Verifier = verify) -> Pack:
     FormError with a code of chapter 13 if the pack as a whole is bad; a bad body loses that record only.
     """
     author, commons, plane, size, signature, indexes, nodes, wire = _pack_form(value)
-    headers = _headers(commons, plane, author, wire)
-    ids = [record_id(header) for header in headers]
+    headers, ids = _headers(commons, plane, author, wire)
     known = cover(size, indexes, ids, nodes)
-    tree_root = root_from(size, known) if nodes or size != len(ids) else root(ids)
+    tree_root = root_from(size, known) if nodes else root(ids)
     if not check(author, signature, seal_message(commons, size, tree_root)):
         raise FormError("bad_seal", "the seal is not the author's over these records")
     made = Seal(PublicKey(author), CommonsId(commons), size, tree_root, signature)
+    parsed = [parse_header(header_bytes) for header_bytes in headers]  # all, before any body: SEAL-8
     records: list[Sealed] = []
     faults: list[tuple[RecordId, str]] = []
-    for index, identifier, header_bytes, item in zip(indexes, ids, headers, wire, strict=True):
-        header = parse_header(header_bytes)
-        salt, body = item[-2], item[-1]
-        if not salt and not body:
-            records.append(Sealed(Record(identifier, header, header_bytes, None, None), made, index))
-            continue
-        try:
-            check_body(header, salt, body)
-        except FormError as error:
-            faults.append((identifier, error.code))
-            continue
+    for index, identifier, header_bytes, header, item in zip(indexes, ids, headers, parsed, wire, strict=True):
+        salt: bytes | None = item[-2]
+        body: bytes | None = item[-1]
+        if salt or body:
+            try:
+                check_body(header, item[-2], item[-1])
+            except FormError as error:
+                faults.append((identifier, error.code))
+                continue
+        else:
+            salt = body = None
         records.append(Sealed(Record(identifier, header, header_bytes, salt, body), made, index))
     return Pack(made, plane, known, tuple(records), tuple(faults))
 
@@ -166,12 +172,13 @@ def _pack_form(value: Any) -> tuple[bytes, bytes, int, int, bytes, list[int], li
     return author, commons, plane, size, signature, indexes, nodes, wire
 
 
-def _headers(commons: bytes, plane: int, author: bytes, wire: Sequence[Any]) -> list[bytes]:
+def _headers(commons: bytes, plane: int, author: bytes, wire: Sequence[Any]) -> tuple[list[bytes], list[RecordId]]:
     before_after = _COMMONS_AT + commons + bytes([plane]) + _BIN32 + author + _BIN32
     headers: list[bytes] = []
-    last: bytes | None = None
+    ids: list[RecordId] = []
+    last: RecordId | None = None
     for item in wire:
-        if type(item) is not list or len(item) not in (3, 4) or any(type(part) is not bytes for part in item):
+        if type(item) is not list or len(item) not in (3, 4) or set(map(type, item)) != _ONLY_BYTES:
             raise FormError("bad_pack", "a record is [tail, salt, body] or [after, tail, salt, body]")
         if len(item) == 4:
             after, tail = item[0], item[1]
@@ -182,9 +189,10 @@ def _headers(commons: bytes, plane: int, author: bytes, wire: Sequence[Any]) -> 
         else:
             after, tail = last, item[0]
         header = before_after + after + tail
-        headers.append(header)
         last = record_id(header)
-    return headers
+        headers.append(header)
+        ids.append(last)
+    return headers, ids
 
 
 def _is_bytes(value: Any, size: int) -> bool:

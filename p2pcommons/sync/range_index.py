@@ -147,7 +147,10 @@ class RangeIndex:
 
     def sum(self, lower: int, upper: int) -> int:
         """The sum modulo 2^256 of the ids at positions from `lower` up to, not including, `upper`."""
-        return (self._sum_to(upper) - self._sum_to(lower)) % SUM_MODULUS if lower < upper else 0
+        if lower >= upper:
+            return 0
+        below = self._sum_to(lower)  # first the lower one, which mostly is where the last sum ended
+        return (self._sum_to(upper) - below) % SUM_MODULUS
 
     def _sum_to(self, position: int) -> int:
         self._sum_up()
@@ -157,7 +160,11 @@ class RangeIndex:
         known_place, known, total = self._cursor
         if known_place != place or known > offset:
             known, total = 0, 0
-        total += _sum(self._buckets[place][known * ITEM_BYTES : offset * ITEM_BYTES])
+        bucket = self._buckets[place]
+        if offset - known <= self._counts[place] - offset:
+            total += _sum(bucket[known * ITEM_BYTES : offset * ITEM_BYTES])
+        else:
+            total = self._sums[place] - _sum(bucket[offset * ITEM_BYTES :])
         self._cursor = (place, offset, total)
         return self._totals[place] + total
 

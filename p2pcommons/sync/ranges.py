@@ -293,9 +293,7 @@ def _read(message: bytes) -> Iterator[_Range]:
             raise RemoteProtocolError("bad_ranges", "the bound of a range is longer than an id")
         prefix, at = _take(message, at, length)
         if delta == 0:
-            if length:
-                raise RemoteProtocolError("bad_ranges", "the end of all ranges has no id")
-            bound = last = INFINITY
+            bound = last = INFINITY  # RANGE-4: an id behind it means nothing (others pad it with zeros)
         else:
             time += delta - 1
             if time >= 2**64 - 1:

@@ -1,0 +1,121 @@
+"""Who may ask: the token, the page's session, loopback, and the `Host` allow-list.
+
+Reading is open on loopback. Whoever writes shows the bearer token of `DATA/api-token`, or comes with a session
+of the page. A `Host` that is none of this node's names is refused before anything else, so that a page of a
+foreign name that resolves to 127.0.0.1 gets nothing (DNS rebinding). No CORS header is ever sent.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Awaitable, Callable
+from enum import IntEnum
+from hmac import compare_digest
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+
+from aiohttp import web
+
+from p2pcommons.api.problems import HostRefused, Unauthorised
+from p2pcommons.errors import Refused
+
+LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+class Grant(IntEnum):
+    """What a caller may do; each grant holds those below it."""
+
+    NONE = 0
+    READ = 1  # what every member of the commons could read as well
+    CONTRIBUTE = 2  # write entries in this person's name
+    OWN = 3  # everything: founding, peers, keys, backup, upkeep
+
+
+Session = Callable[[web.Request], Awaitable[Grant]]
+"""The page's session: what this request's cookie grants. It checks origin and form token of writes itself."""
+
+
+def api_token(path: Path) -> str:
+    """The token in this file, made (mode 0600) where there is none; the caller holds the folder's lock."""
+    try:
+        os.chmod(path, 0o600)  # also where an older version or a copy left it open to others
+        kept = path.read_text("ascii", errors="replace").strip()
+    except FileNotFoundError:
+        kept = ""
+    if kept:
+        return kept
+    token = secrets.token_urlsafe(32)
+    # Written beside and moved, so that a process killed here leaves a whole token or none.
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(token + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
+    return token
+
+
+class Door:
+    """Decides what a request may do, from its token, its session and where it comes from."""
+
+    def __init__(self, token: str, hosts: tuple[str, ...], session: Session | None) -> None:
+        self._token = token.encode()
+        self._hosts = LOOPBACK_NAMES | {host.lower() for host in hosts}
+        self._session = session
+
+    async def grant(self, request: web.Request) -> Grant:
+        """What this caller may do. A wrong token grants no more than none."""
+        if self._holds_token(request):
+            return Grant.OWN
+        granted = Grant.NONE if self._session is None else await self._session(request)
+        return max(granted, Grant.READ if is_loopback(request) else Grant.NONE)
+
+    async def admit(self, request: web.Request, needed: Grant) -> None:
+        """Unauthorised, or Refused `not-allowed` for a session whose role is too small."""
+        granted = await self.grant(request)
+        if granted >= needed:
+            return
+        if granted > Grant.READ:
+            raise Refused("not-allowed", "this session may not do that; ask the person whose node this is")
+        raise Unauthorised(
+            "unauthorised",
+            "send the token of DATA/api-token as `Authorization: Bearer TOKEN`"
+            + (" (the one sent is not it)" if "Authorization" in request.headers else ""),
+        )
+
+    def check_host(self, request: web.Request) -> None:
+        """HostRefused unless the request names this node."""
+        host = request.headers.get("Host", "")
+        name, colon, port = host.rpartition(":")
+        if not colon or not port.isdigit():
+            name = host
+        if name.lower() not in self._hosts:
+            raise HostRefused("host-not-allowed", f"this node is not called {host[:100]!r}: use the address it printed")
+
+    def _holds_token(self, request: web.Request) -> bool:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and compare_digest(token.strip().encode("utf-8", "replace"), self._token)
+
+
+def is_loopback(request: web.Request) -> bool:
+    """Whether the caller is on this machine."""
+    try:
+        address = ip_address((request.remote or "").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+DOOR: Final = web.AppKey("door", Door)
+
+
+@web.middleware
+async def check_host(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Let through only what names this node."""
+    request.app[DOOR].check_host(request)
+    response: web.StreamResponse = await handler(request)
+    return response

@@ -1,0 +1,195 @@
+"""Commands about the node itself: `up`, `status`, `identity`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from p2pcommons.cli.command import Call, Command, Needs
+from p2pcommons.cli.output import text_of
+from p2pcommons.config import API_PORT_DEFAULT, LISTEN_PORT_DEFAULT, Endpoint
+
+if TYPE_CHECKING:
+    from p2pcommons.core.identity import PublicKey
+    from p2pcommons.node.values import CommonsInfo, PeerInfo, Status
+
+
+def endpoint(text: str) -> Endpoint:
+    """`HOST:PORT`, IPv6 in brackets."""
+    host, colon, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not colon or not bare or (":" in bare) != host.startswith("["):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT (IPv6 in brackets: [::1]:7420)")
+    if not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{port!r} is not a port (0 to 65535; 0: any free one)")
+    return Endpoint(bare, int(port), asked_for=True)
+
+
+def _up_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--api",
+        metavar="HOST:PORT",
+        type=endpoint,
+        help=f"where the page and the API answer (127.0.0.1:{API_PORT_DEFAULT})",
+    )
+    parser.add_argument(
+        "--listen",
+        metavar="HOST:PORT",
+        type=endpoint,
+        help=f"where other nodes come in (0.0.0.0:{LISTEN_PORT_DEFAULT})",
+    )
+    parser.add_argument("--no-lan", action="store_true", help="do not look for neighbours, nor answer them")
+    parser.add_argument("--peer", metavar="ADDRESS", action="append", default=[], help="dial this node in this run")
+    parser.add_argument("--follow", metavar="COMMONS", action="append", default=[], help="follow this commons")
+
+
+async def _up(call: Call) -> int:
+    from p2pcommons.config import Settings
+    from p2pcommons.node.daemon import run
+
+    given = call.arguments
+    settings = Settings(
+        data=call.data, lan=not given.no_lan, peers=tuple(given.peer), follow=tuple(given.follow)
+    )
+    return await run(settings, api=given.api, listen=given.listen)
+
+
+async def _status(call: Call) -> int:
+    from p2pcommons.core.identity import did_key
+    from p2pcommons.node.folder import running_node
+
+    status = await call.verbs.status()
+    call.output.document(status)
+    running = running_node(call.data) is not None
+    call.output.facts(
+        [
+            ("node", did_key(status.node)),
+            ("person", did_key(status.person)),
+            ("data", status.data),
+            ("page", f"http://{status.api}/" if running and status.api else "no node runs (start one: p2pcommons up)"),
+            ("peers come in at", (status.listen or "nowhere") if running else "nowhere"),
+            *(("address", f"{each.address}  ({_reach(each.reach)}{_because(each.why)})") for each in status.addresses),
+        ]
+    )
+    call.output.say()
+    commons_table(call, status.commons)
+    call.output.say()
+    peers_table(call, status)
+    return 0
+
+
+def _reach(reach: str) -> str:
+    return {"outside": "reached from outside", "local": "this network only"}.get(reach, "not known if reachable")
+
+
+def _because(why: str) -> str:
+    return f": {why}" if why else ""
+
+
+def commons_table(call: Call, commons: tuple[CommonsInfo, ...]) -> None:
+    """A table of commons."""
+    if not commons:
+        call.output.say('No commons is followed. Make one: p2pcommons commons create "NAME"')
+        return
+    call.output.table(
+        ("commons", "name", "state", "entries", "records", "members", "neighbours"),
+        [
+            (
+                each.id.hex(),
+                text_of(each.name) or "(not here yet)",
+                each.state,
+                str(each.entries),
+                str(each.records),
+                str(each.members),
+                str(each.neighbours),
+            )
+            for each in commons
+        ],
+    )
+
+
+def peers_table(call: Call, status: Status) -> None:
+    """A table of peers, with the state of each commons and why."""
+    names = {each.id: each.name or each.id.hex()[:8] for each in status.commons}
+    if not status.peers:
+        call.output.say("No peers. Add one: p2pcommons peer add ADDRESS")
+        return
+    call.output.table(
+        ("peer", "key", "state", "why"),
+        [row for peer in status.peers for row in _peer_rows(peer, names)],
+    )
+
+
+def _peer_rows(peer: PeerInfo, names: dict[bytes, str]) -> list[tuple[str, str, str, str]]:
+    rows = [(peer.address or "(dialled us)", _short(peer.key), peer.state, peer.why)]
+    for each in peer.commons:
+        name = names.get(each.commons, each.commons.hex()[:8])
+        rows.append(("", "", f"{name}: {each.state}", each.why))
+    return rows
+
+
+def _short(key: PublicKey | None) -> str:
+    from p2pcommons.core.identity import did_key
+
+    return did_key(key)[:24] + "…" if key is not None else "(never reached)"
+
+
+async def _identity_show(call: Call) -> int:
+    from p2pcommons.core.identity import did_key
+
+    identity = await call.verbs.identity()
+    call.output.document(identity)
+    call.output.facts(
+        [
+            ("person", did_key(identity.person)),
+            ("node", did_key(identity.node)),
+            ("data", identity.data),
+            ("words", "seen" if identity.words_seen else "not seen yet: p2pcommons identity words"),
+        ]
+    )
+    return 0
+
+
+def _words_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--language", metavar="fr", default="en", help="language of the words (en, fr, es, it, pt, cs)")
+
+
+async def _identity_words(call: Call) -> int:
+    words = await call.verbs.recovery_words(call.arguments.language)
+    call.output.document(list(words))
+    call.output.say(" ".join(words))
+    if not call.output.json:
+        call.output.warn("Write these 12 words on paper. Who has them can take this identity back, and so can a thief.")
+    return 0
+
+
+def _restore_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("words", metavar="WORD", nargs="*", help="the 12 words (asked for where none is given)")
+
+
+async def _identity_restore(call: Call) -> int:
+    import sys
+
+    from p2pcommons.core.identity import did_key
+    from p2pcommons.node.local import restore_identity
+
+    words = " ".join(call.arguments.words)
+    if not words:
+        if sys.stdin.isatty():
+            sys.stderr.write("The 12 recovery words: ")
+            sys.stderr.flush()
+        words = sys.stdin.readline()
+    identity = await restore_identity(call.data, words)
+    call.output.document(identity)
+    call.output.say(f"Restored into {call.data}: {did_key(identity.person)}")
+    call.output.say("Join your commons again by an invitation, then: p2pcommons up")
+    return 0
+
+
+COMMANDS = (
+    Command("up", "start a node and say where its page is", _up, _up_arguments, Needs.NOTHING),
+    Command("status", "what this node is, follows, and sees", _status),
+    Command("identity show", "who writes here", _identity_show),
+    Command("identity words", "the 12 recovery words", _identity_words, _words_arguments),
+    Command("identity restore", "start from recovery words, in an empty folder", _identity_restore, _restore_arguments, Needs.NOTHING),
+)

@@ -1,0 +1,195 @@
+"""A node's data folder: its lock, its secrets, and the note that tells the command line where the node answers.
+
+Secrets are files of mode 0600, written whole or not at all. The lock is the operating system's: a killed process
+releases it. Knows nothing of records.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from p2pcommons.core.identity import SigningKey, recovery_key
+from p2pcommons.errors import Refused, StoreError
+
+DATABASE: Final = "catalogue.sqlite"
+NODE_NOTE: Final = "node.json"
+API_TOKEN: Final = "api-token"
+_LOCK: Final = "lock"
+_PERSON: Final = "person.key"
+_NODE: Final = "node.key"
+_PLACE: Final = "node.place"
+_ENTROPY: Final = "recovery.entropy"
+_WORDS_SEEN: Final = "recovery.seen"
+CERTIFICATE: Final = "node.pem"
+SECRETS: Final = (_PERSON, _ENTROPY, _WORDS_SEEN)
+"""What a backup takes besides the database: a node's own key stays, a restored folder gets a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Who writes here, which machine this is, and the words' 16 bytes of entropy."""
+
+    person: SigningKey
+    node: SigningKey
+    entropy: bytes
+    first_run: bool
+    copied: bool  # the folder was restored or copied: the node key is new
+
+    @property
+    def recovery(self) -> SigningKey:
+        """The key that the recovery words stand for."""
+        return recovery_key(self.entropy)
+
+
+class DataFolder:
+    """An existing data folder, held by this process from `lock()` to `release()`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: int | None = None
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.path / DATABASE
+
+    def lock(self) -> None:
+        """Make the folder where absent and take it. StoreError `folder_locked`, `folder_unusable`."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            handle = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(
+                "folder_unusable",
+                f"The data folder {self.path} cannot be used: {error.strerror}. Choose another with --data.",
+            ) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(handle)
+            raise StoreError(
+                "folder_locked",
+                f"The data folder {self.path} is used by another p2pcommons process. Stop that one, or choose another with --data.",
+            ) from error
+        self._lock = handle
+
+    def release(self) -> None:
+        """Let the folder go."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    # -- keys
+
+    def keys(self) -> Keys:
+        """The keys kept here; made at the first run. A folder that was copied gets a new node key."""
+        first_run = not (self.path / _PERSON).exists()
+        if first_run:
+            if not (self.path / _ENTROPY).exists():
+                self._write(_ENTROPY, secrets.token_bytes(16))
+            self._write(_PERSON, secrets.token_bytes(32))
+        place = self._place()
+        copied = place is not None and self._read(_PLACE) != place
+        if place is None or copied:
+            self._write(_NODE, secrets.token_bytes(32))
+            (self.path / CERTIFICATE).unlink(missing_ok=True)
+            made = self._place()
+            assert made is not None
+            self._write(_PLACE, made)
+        return Keys(
+            SigningKey(self._read(_PERSON)), SigningKey(self._read(_NODE)), self._read(_ENTROPY), first_run, copied
+        )
+
+    def _place(self) -> bytes | None:
+        """Where the node key's file lies on this machine's disk: a copy lies elsewhere."""
+        try:
+            found = os.stat(self.path / _NODE)
+        except FileNotFoundError:
+            return None
+        return str(found.st_ino).encode()  # not the device: its number may change at a restart
+
+    def adopt(self, entropy: bytes) -> None:
+        """Start an identity from recovery words. Refused `identity-exists` where there is one already."""
+        if (self.path / _PERSON).exists():
+            raise Refused(
+                "identity-exists",
+                f"{self.path} already holds an identity. Restore into an empty folder: --data NEW_FOLDER.",
+            )
+        self._write(_ENTROPY, entropy)
+        self._write(_WORDS_SEEN, b"")
+
+    @property
+    def words_seen(self) -> bool:
+        """Whether the recovery words were shown once."""
+        return (self.path / _WORDS_SEEN).exists()
+
+    def note_words_seen(self) -> None:
+        """Remember that they were."""
+        self._write(_WORDS_SEEN, b"")
+
+    # -- the local API
+
+    def token(self) -> str:
+        """The token that writing over the API needs; made where absent."""
+        path = self.path / API_TOKEN
+        if not path.exists():
+            self._write(API_TOKEN, secrets.token_urlsafe(32).encode())
+        return path.read_text().strip()
+
+    def write_note(self, note: dict[str, Any]) -> None:
+        """`node.json`: how the command line finds this node."""
+        self._write(NODE_NOTE, json.dumps(note).encode())
+
+    def remove_note(self) -> None:
+        """The node stops."""
+        (self.path / NODE_NOTE).unlink(missing_ok=True)
+
+    # -- files
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return (self.path / name).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _write(self, name: str, data: bytes) -> None:
+        write_secret(self.path / name, data)
+
+
+def write_secret(path: Path, data: bytes) -> None:
+    """Write a file of mode 0600, whole or not at all, and durably."""
+    partial = path.with_name(path.name + ".partial")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    os.replace(partial, path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def running_node(data: Path) -> dict[str, Any] | None:
+    """What `node.json` tells of the node running on a folder, or None (absent, or left by a killed one)."""
+    try:
+        note = json.loads((data / NODE_NOTE).read_text())
+        handle = os.open(data / _LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return note if isinstance(note, dict) else None
+    finally:
+        os.close(handle)
+    return None

@@ -1,0 +1,120 @@
+"""What the verbs of a node stand on: folder, keys, store, replica, the engine's thread, and the news of changes.
+
+Opened on a folder under its lock; whoever opened it closes it. Knows no HTTP and no peer: those who want to hear
+of changes say so with `listen`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TypeVar
+
+from p2pcommons.commons.charter import Charter
+from p2pcommons.commons.meaning import CommonsMeaning
+from p2pcommons.core.record import CommonsId
+from p2pcommons.errors import NotFound
+from p2pcommons.node.engine import Engine, ReaderPool
+from p2pcommons.node.folder import DataFolder, Keys
+from p2pcommons.store.sqlite import SqliteReader, SqliteStore
+from p2pcommons.sync.replica import Replica
+from p2pcommons.sync.holding import Change
+
+T = TypeVar("T")
+NodeReplica = Replica[Charter]
+_READERS = 2  # searches at once; more would only wait for the same two cores
+
+
+class Runtime:
+    """One node's insides, within `async with`."""
+
+    keys: Keys
+    store: SqliteStore
+    replica: NodeReplica
+    readers: ReaderPool[SqliteReader]
+
+    def __init__(self, folder: DataFolder) -> None:
+        self.folder = folder
+        self.meaning = CommonsMeaning()
+        self.engine = Engine()
+        self.started_ms = 0
+        self._listeners: list[Callable[[list[Change]], None]] = []
+        self._news = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __aenter__(self) -> Runtime:
+        self._loop = asyncio.get_running_loop()
+        self.started_ms = self.now_ms()
+        self.folder.lock()
+        try:
+            self.keys = self.folder.keys()
+            await self.engine.run(self._open)
+        except BaseException:
+            self.engine.close()
+            self.folder.release()
+            raise
+        self.readers = ReaderPool(self.store.reader, _READERS)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.readers.close()
+        await self.engine.run(self.store.close)
+        self.engine.close()
+        self.folder.release()
+
+    def _open(self) -> None:
+        self.store = SqliteStore(self.folder.database)
+        self.replica = Replica(self.store, self.meaning, secrets.token_bytes)
+
+    def now_ms(self) -> int:
+        """Unix milliseconds: the one place where a node asks the clock of this machine for record times."""
+        return time.time_ns() // 1_000_000
+
+    async def run(self, job: Callable[[], T]) -> T:
+        """Run a job in the engine's thread; what it changed is told to those who listen."""
+        return await self.engine.run(lambda: self._told(job))
+
+    async def read(self, job: Callable[[SqliteReader], T]) -> T:
+        """Run a reading job on a connection of its own; it sees all that was answered before."""
+        return await self.readers.run(job)
+
+    def _told(self, job: Callable[[], T]) -> T:
+        try:
+            return job()
+        finally:
+            if self.replica.changes:
+                changes = list(self.replica.changes)
+                self.replica.changes.clear()
+                assert self._loop is not None
+                self._loop.call_soon_threadsafe(self._tell, changes)
+
+    def _tell(self, changes: list[Change]) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+        for listener in self._listeners:
+            listener(changes)
+
+    def listen(self, listener: Callable[[list[Change]], None]) -> None:
+        """Hear of each change, in the event loop's thread."""
+        self._listeners.append(listener)
+
+    async def wait_news(self, timeout_s: float) -> bool:
+        """Wait until something changes (True), at most so long (False)."""
+        try:
+            await asyncio.wait_for(self._news.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    def check_followed(self, commons: CommonsId) -> None:
+        """NotFound `unknown-commons` unless this node follows it."""
+        if commons not in self.replica.followed():
+            raise NotFound(
+                "unknown-commons",
+                "This node does not follow that commons. `p2pcommons commons list` shows those it follows.",
+            )
