@@ -38,10 +38,11 @@ SCHEMA_ORG_TYPES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 DCMI_TYPES: Final[Mapping[str, str]] = {
     "collection": "Collection", "image": "StillImage", "sound": "Sound", "video": "MovingImage", "text": "Text",
-    "book": "Text", "dataset": "Dataset", "software": "Software", "place": "Collection", "trail": "InteractiveResource",
+    "book": "Text", "dataset": "Dataset", "software": "Software", "place": "Location", "trail": "Location",
     "equipment": "PhysicalObject", "recipe": "Text", "event": "Event", "need": "Text", "commons": "Collection",
-    "organisation": "PhysicalObject", "person": "PhysicalObject",
+    "organisation": "Agent", "person": "Agent",
 }  # fmt: skip
+"""The DCMI type, or the class of DCMI Terms where no type fits."""
 
 
 class Kind(StrEnum):

@@ -133,7 +133,8 @@ def _read_cursor(query: Query, conflicts_only: bool) -> Place:
     if type(value) is not list or len(value) != 5 or value[4] != _fingerprint(query, conflicts_only):
         raise _bad_cursor()
     place = Place(*value[:4])
-    if type(place.value) is not (str if place.order == "title" else int):
+    kinds = (str, str if place.order == "title" else int, bytes, bytes)
+    if any(type(part) is not kind for part, kind in zip(place, kinds, strict=True)):
         raise _bad_cursor()
     return place
 

@@ -29,6 +29,7 @@ class Naming:
         self._transcript = transcript_hash
         self._random = random
         self._offered: set[CommonsId] = set()  # by us, as dialler
+        self._answers: dict[bytes, CommonsId] = {}  # the listener's tag of each commons ever offered
         self._seen: set[bytes] = set()  # tags of the dialler, kept for commons followed later
         self._told = 0  # tags sent by the dialler, padding included
         self._live: set[CommonsId] = set()
@@ -46,6 +47,7 @@ class Naming:
         if self._told and not new or self._told + size > SET_COUNT_MAX:
             return ()
         self._offered.update(new)
+        self._answers.update((tag(commons, Role.LISTENER, self._transcript), commons) for commons in new)
         self._told += size
         tags = [tag(commons, Role.DIALLER, self._transcript) for commons in new]
         padding = self._random(32 * (size - len(new)))
@@ -79,12 +81,11 @@ class Naming:
 
         RemoteProtocolError `bad_names` for a tag that no offered commons gives: the listener knows none of it.
         """
-        known = {tag(commons, Role.LISTENER, self._transcript): commons for commons in self._offered}
         still = set(followed)
         live: list[int] = []
         left: list[int] = []
         for one in tags:
-            commons = known.get(one)
+            commons = self._answers.get(one)
             if commons is None or commons in self._live or len(self.slots) >= SET_COUNT_MAX:
                 raise RemoteProtocolError("bad_names", "the listener named a commons that it was not offered")
             slot = self._add(commons)
@@ -95,16 +96,20 @@ class Naming:
                 self.leave(slot)
         return live, left
 
-    def leave(self, slot: int) -> CommonsId | None:
-        """Free a slot for good; the commons may be named again. RemoteProtocolError for one never given."""
-        commons = self.commons(slot)
+    def leave(self, slot: int) -> None:
+        """This node left the commons of a slot: the slot is never used again, the commons may be."""
+        commons = self._free(slot)
         if commons is not None:
-            self.slots[slot] = None
-            self._live.discard(commons)
-        return commons
+            self._offered.discard(commons)
+
+    def take_leave(self, slot: int) -> None:
+        """The peer left the commons of a slot. RemoteProtocolError for a slot never given."""
+        commons = self._free(slot)
+        if commons is not None:
+            self._seen.discard(tag(commons, Role.DIALLER, self._transcript))
 
     def forget(self, commons: CommonsId) -> None:
-        """This node left a commons: if it comes back, it is offered again."""
+        """This node left a commons that had no slot: if it comes back, it is offered again."""
         self._offered.discard(commons)
 
     def commons(self, slot: int) -> CommonsId | None:
@@ -116,6 +121,13 @@ class Naming:
     def slot_of(self, commons: CommonsId) -> int | None:
         """The slot of a commons both follow."""
         return self.slots.index(commons) if commons in self._live else None
+
+    def _free(self, slot: int) -> CommonsId | None:
+        commons = self.commons(slot)
+        if commons is not None:
+            self.slots[slot] = None
+            self._live.discard(commons)
+        return commons
 
     def _add(self, commons: CommonsId) -> int:
         self.slots.append(commons)

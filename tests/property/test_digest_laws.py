@@ -1,4 +1,6 @@
 from collections.abc import Sequence
+from itertools import pairwise
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ sums = st.lists(st.binary(min_size=32, max_size=32), max_size=12)
 
 
 @given(ids, st.randoms(use_true_random=False))
-def test_the_order_of_arrival_does_not_matter(given_ids: list[bytes], random) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_of_arrival_does_not_matter(given_ids: list[bytes], random: Random) -> None:
     shuffled = list(given_ids)
     random.shuffle(shuffled)
     assert digest.add(digest.EMPTY, given_ids) == digest.add(digest.EMPTY, shuffled)
@@ -19,7 +21,7 @@ def test_the_order_of_arrival_does_not_matter(given_ids: list[bytes], random) ->
 @given(ids, st.lists(st.integers(min_value=0, max_value=140), max_size=5))
 def test_grouping_does_not_matter(given_ids: list[bytes], cuts: Sequence[int]) -> None:
     state, places = digest.EMPTY, [0, *sorted(cuts), len(given_ids)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         state = digest.add(state, given_ids[start:end])
     assert state == digest.add(digest.EMPTY, given_ids)
 

@@ -1,5 +1,6 @@
 from hashlib import sha256
 from math import ceil, log
+from typing import NamedTuple
 
 import pytest
 from hypothesis import example, given, settings
@@ -19,22 +20,39 @@ def place(number: int, sharing: int) -> tuple[int, bytes]:
     return 2**63 - 1 - number // sharing * 65_537, sha256(number.to_bytes(8, "big")).digest()
 
 
-@st.composite
-def two_sets(draw: st.DrawFn) -> tuple[Places, Places]:
-    """Two sets: a common part, and parts of either kind that one side lacks (runs and scattered ones)."""
-    sharing = draw(st.sampled_from([1, 2, 50, SIZE]))
-    everything = range(draw(st.sampled_from([0, 1, 5, 40, 300, 1500, SIZE])))
-    sides: list[Places] = []
-    for _ in range(2):
-        lacks: set[int] = set()
-        for _ in range(draw(st.integers(min_value=0, max_value=3))):
-            start = draw(st.integers(min_value=0, max_value=SIZE))
-            length = draw(st.sampled_from([1, 2, 30, 700, SIZE]))
-            lacks.update(range(start, start + length, draw(st.sampled_from([1, 2, 17, 400]))))
-        sides.append({place(number, sharing) for number in everything if number not in lacks})
-    return sides[0], sides[1]
+class Lack(NamedTuple):
+    """Places that one side lacks: every `step`-th of a run."""
+
+    start: int
+    length: int
+    step: int
 
 
+class Meeting(NamedTuple):
+    """Two sets, in few words, so that a failure can be read."""
+
+    count: int
+    sharing: int
+    client_lacks: list[Lack]
+    server_lacks: list[Lack]
+
+    def sets(self) -> tuple[Places, Places]:
+        client, server = (
+            set(range(self.count)).difference(
+                *(range(lack.start, lack.start + lack.length, lack.step) for lack in side)
+            )
+            for side in (self.client_lacks, self.server_lacks)
+        )
+        return {place(i, self.sharing) for i in client}, {place(i, self.sharing) for i in server}
+
+
+lacks = st.lists(
+    st.builds(Lack, st.integers(0, SIZE), st.sampled_from([1, 2, 30, 700, SIZE]), st.sampled_from([1, 2, 17, 400])),
+    max_size=3,
+)
+meetings = st.builds(
+    Meeting, st.sampled_from([0, 1, 5, 40, 300, 1500, SIZE]), st.sampled_from([1, 2, 50, SIZE]), lacks, lacks
+)
 frames = st.sampled_from([RANGE_MESSAGE_BYTES_MIN, 10_000, RANGE_MESSAGE_BYTES_MAX])
 
 
@@ -61,29 +79,27 @@ def ids(places: Places) -> list[bytes]:
 
 
 @settings(deadline=None)
-@given(two_sets(), frames, frames)
-def test_after_the_rounds_the_client_knows_exactly_what_differs(
-    sets: tuple[Places, Places], ours: int, theirs: int
-) -> None:
-    client, server = sets
+@given(meetings, frames, frames)
+def test_after_the_rounds_the_client_knows_exactly_what_differs(meeting: Meeting, ours: int, theirs: int) -> None:
+    client, server = meeting.sets()
     have, need, _ = converse(client, server, ours, theirs)
     assert sorted(have) == ids(client - server)
     assert sorted(need) == ids(server - client)
 
 
 @settings(deadline=None)
-@given(two_sets())
-def test_rounds_grow_with_the_logarithm_of_the_set(sets: tuple[Places, Places]) -> None:
-    client, server = sets
+@given(meetings)
+def test_rounds_grow_with_the_logarithm_of_the_set(meeting: Meeting) -> None:
+    client, server = meeting.sets()
     _, _, rounds = converse(client, server, RANGE_MESSAGE_BYTES_MAX, RANGE_MESSAGE_BYTES_MAX)
     levels = ceil(log(max(len(client), len(server), 16), 16))
     assert rounds <= levels + 2
 
 
 @settings(deadline=None)
-@given(two_sets(), frames, frames)
-def test_small_messages_cost_rounds_in_proportion(sets: tuple[Places, Places], ours: int, theirs: int) -> None:
-    client, server = sets
+@given(meetings, frames, frames)
+def test_small_messages_cost_rounds_in_proportion(meeting: Meeting, ours: int, theirs: int) -> None:
+    client, server = meeting.sets()
     _, _, rounds = converse(client, server, ours, theirs)
     # Every id is listed at most once by the server; fingerprints are a smaller part of what is said.
     said = 64 * (len(client) + len(server))
@@ -91,9 +107,9 @@ def test_small_messages_cost_rounds_in_proportion(sets: tuple[Places, Places], o
 
 
 @settings(deadline=None)
-@given(two_sets(), frames, st.sampled_from([1, 50, 1000]))
-def test_a_bound_on_what_one_step_names_loses_nothing(sets: tuple[Places, Places], ours: int, have_max: int) -> None:
-    client, server = sets
+@given(meetings, frames, st.sampled_from([1, 50, 1000]))
+def test_a_bound_on_what_one_step_names_loses_nothing(meeting: Meeting, ours: int, have_max: int) -> None:
+    client, server = meeting.sets()
     if have_max == 1:
         client = set(sorted(client)[:60])
     have, need, _ = converse(client, server, ours, RANGE_MESSAGE_BYTES_MAX, have_max)
@@ -102,9 +118,9 @@ def test_a_bound_on_what_one_step_names_loses_nothing(sets: tuple[Places, Places
 
 
 @settings(deadline=None)
-@given(two_sets(), frames, frames)
-def test_lists_only_finds_everything_without_a_fingerprint(sets: tuple[Places, Places], ours: int, theirs: int) -> None:
-    client, server = sets
+@given(meetings, frames, frames)
+def test_lists_only_finds_everything_without_a_fingerprint(meeting: Meeting, ours: int, theirs: int) -> None:
+    client, server = meeting.sets()
     have, need, _ = converse(client, server, ours, theirs, lists_only=True)
     assert sorted(have) == ids(client - server)
     assert sorted(need) == ids(server - client)

@@ -1,0 +1,107 @@
+"""What a session tells its node happened (chapter 30)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from p2pcommons.core.identity import PublicKey
+from p2pcommons.core.record import CommonsId
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeDone:
+    """The peer proved its node key. `clock_ms`: how far its clock is ahead of ours (behind: negative)."""
+
+    peer: PublicKey
+    agent: str
+    clock_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockDiffered:
+    """The peer's clock and ours are more than ten minutes apart; one of them is wrong."""
+
+    ahead_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommonsMatched:
+    """Both follow this commons."""
+
+    commons: CommonsId
+
+
+@dataclass(frozen=True, slots=True)
+class CommonsLeft:
+    """One of both no longer follows this commons."""
+
+    commons: CommonsId
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsReceived:
+    """A frame of packs was taken: so many records were new, so many refused."""
+
+    commons: CommonsId
+    plane: int
+    count: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressMade:
+    """So many records of a set are here, of about so many."""
+
+    commons: CommonsId
+    plane: int
+    have: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The sets of both are equal, but for so many refused records, with the reasons counted."""
+
+    commons: CommonsId
+    but_for: int
+    reasons: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Differed:
+    """The sets of both stay different although all that was found was exchanged; tried again later."""
+
+    commons: CommonsId
+    planes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRefused:
+    """The peer ended the session, and said why."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEnded:
+    """The session is over. `by_peer`: the peer broke the protocol or refused us, its score may remember it."""
+
+    code: str
+    detail: str
+    violation: bool
+
+
+Event: TypeAlias = (
+    HandshakeDone
+    | ClockDiffered
+    | CommonsMatched
+    | CommonsLeft
+    | RecordsReceived
+    | ProgressMade
+    | Completed
+    | Differed
+    | PeerRefused
+    | SessionEnded
+)

@@ -1,0 +1,166 @@
+"""What flows between two ends about one commons: a supply of records to give, a demand for records to get.
+
+Both are bounded: a supply makes frames one by one as the peer's window allows, a demand has so many ids under way
+and no more. Knows no rounds and no sets (chapter 30, "Wants and packs", "Windows").
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from p2pcommons.core.limits import FRAME_BYTES_MAX, IDS_PER_FRAME_MAX, PACK_BYTES_AIM, PACK_RECORDS_MAX, WANTS_MAX
+from p2pcommons.core.record import CommonsId
+from p2pcommons.errors import RemoteProtocolError
+from p2pcommons.sync.library import Library
+from p2pcommons.sync.message import PLANES, Packs, Want, encode_message
+from p2pcommons.sync.storage import Key
+
+_FRAME_ROOM = 1024  # what a pack frame says besides its packs, with room
+
+
+class Supply:
+    """What the peer is to get: answers to its wants first, then what was found it lacks, then its stream."""
+
+    def __init__(self, library: Library, slot: int, commons: CommonsId) -> None:
+        self._library = library
+        self._slot = slot
+        self._commons = commons
+        self._wanted: tuple[list[bytes], ...] = tuple([] for _ in PLANES)
+        self._pushed: tuple[list[bytes], ...] = tuple([] for _ in PLANES)
+        self._stream: tuple[int, Key | None] | None = None
+        self._made: deque[Packs] = deque()  # parts of a frame that came out too large
+        self._under_way: deque[int] = deque()
+        self.bytes_under_way = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left to send."""
+        return not (self._made or self._stream or any(self._wanted) or any(self._pushed))
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to send and all that was sent is confirmed."""
+        return self.is_empty and not self._under_way
+
+    @property
+    def ids_waiting(self) -> int:
+        """How many ids found to be lacking wait for their turn."""
+        return sum(map(len, self._pushed))
+
+    def want(self, plane: int, ids: Iterable[bytes]) -> None:
+        """The peer asked for these. RemoteProtocolError `too_many_wants`."""
+        self._wanted[plane].extend(ids)
+        if sum(map(len, self._wanted)) > WANTS_MAX:
+            raise RemoteProtocolError("too_many_wants", f"more than {WANTS_MAX} ids are asked for at once")
+
+    def push(self, plane: int, ids: Iterable[bytes]) -> None:
+        """The peer was found to lack these."""
+        self._pushed[plane].extend(ids)
+
+    def stream(self, plane: int, after: Key | None) -> None:
+        """The peer asked for the whole set, behind a place."""
+        self._stream = (plane, after)
+
+    def next_frame(self) -> bytes | None:
+        """The next pack frame, under way from now on; None if there is none."""
+        while not self.is_empty:
+            packs = self._made.popleft() if self._made else self._next_packs()
+            if packs is None:
+                continue
+            frame = self._fitting(packs)
+            self._under_way.append(len(frame))
+            self.bytes_under_way += len(frame)
+            return frame
+        return None
+
+    def confirm(self) -> None:
+        """The peer confirmed the oldest frame under way. RemoteProtocolError `bad_confirm`."""
+        if not self._under_way:
+            raise RemoteProtocolError("bad_confirm", "a pack frame was confirmed that is not under way")
+        self.bytes_under_way -= self._under_way.popleft()
+
+    def _next_packs(self) -> Packs | None:
+        for plane in PLANES:
+            if self._wanted[plane]:
+                packs, answered = self._chosen(plane, self._wanted[plane])
+                return Packs(self._slot, plane, answered, None, packs)
+        for plane in PLANES:
+            if self._pushed[plane]:
+                packs, _ = self._chosen(plane, self._pushed[plane])
+                return Packs(self._slot, plane, 0, None, packs) if packs else None
+        return self._next_of_stream()
+
+    def _chosen(self, plane: int, waiting: list[bytes]) -> tuple[list[object], int]:
+        ids = waiting[:PACK_RECORDS_MAX]
+        packs, left = self._library.packs(self._commons, plane, ids, PACK_BYTES_AIM)
+        told = len(ids) - len(left)
+        del waiting[:told]
+        return packs, told
+
+    def _next_of_stream(self) -> Packs | None:
+        if self._stream is None:
+            return None
+        plane, after = self._stream
+        packs, last, more = self._library.page(self._commons, plane, after, PACK_BYTES_AIM)
+        self._stream = (plane, last) if more else None
+        return Packs(self._slot, plane, 0, last, packs) if packs else None
+
+    def _fitting(self, packs: Packs) -> bytes:
+        # Few records of many trees bring more hashes than a writer reckons with: such a frame goes in halves.
+        while sum(map(_weight, packs.packs)) > FRAME_BYTES_MAX - _FRAME_ROOM and len(packs.packs) > 1:
+            half = len(packs.packs) // 2
+            self._made.appendleft(Packs(packs.slot, packs.plane, packs.answered, packs.cursor, packs.packs[half:]))
+            packs = Packs(packs.slot, packs.plane, 0, None, packs.packs[:half])
+        return encode_message(packs)
+
+
+class Demand:
+    """What the peer is asked for: at most so many ids at a time."""
+
+    def __init__(self, slot: int) -> None:
+        self._slot = slot
+        self._waiting: tuple[deque[bytes], ...] = tuple(deque() for _ in PLANES)
+        self._under_way = [0 for _ in PLANES]
+        self._asked_once: set[bytes] = set()
+
+    @property
+    def ids_waiting(self) -> int:
+        """How many ids wait for their turn."""
+        return sum(map(len, self._waiting))
+
+    def want(self, plane: int, ids: Iterable[bytes]) -> None:
+        """Ask for these as soon as there is room."""
+        self._waiting[plane].extend(ids)
+
+    def want_once(self, plane: int, ids: Iterable[bytes]) -> None:
+        """Ask for these, unless they were asked for this way before; few at a time."""
+        new = [identifier for identifier in ids if identifier not in self._asked_once]
+        new = new[: max(WANTS_MAX - len(self._asked_once), 0)]
+        self._asked_once.update(new)
+        self.want(plane, new)
+
+    def next_wants(self) -> list[Want]:
+        """What to ask for now."""
+        wants: list[Want] = []
+        for plane, waiting in enumerate(self._waiting):
+            while waiting and (room := min(WANTS_MAX - sum(self._under_way), IDS_PER_FRAME_MAX)) > 0:
+                ids = tuple(waiting.popleft() for _ in range(min(room, len(waiting))))
+                self._under_way[plane] += len(ids)
+                wants.append(Want(self._slot, plane, ids))
+        return wants
+
+    def answer(self, plane: int, answered: int) -> None:
+        """The peer settled so many wanted ids. RemoteProtocolError `bad_answer`."""
+        if answered > self._under_way[plane]:
+            raise RemoteProtocolError("bad_answer", "more ids were answered than asked for")
+        self._under_way[plane] -= answered
+
+
+def _weight(pack: object) -> int:
+    """About the bytes of a pack value on the wire, never fewer."""
+    if isinstance(pack, bytes):
+        return len(pack) + 5
+    if isinstance(pack, list):
+        return 5 + sum(map(_weight, pack))
+    return 9
