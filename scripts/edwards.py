@@ -22,13 +22,25 @@ def add(a: Point, b: Point) -> Point:
 
 
 def multiply(scalar: int, point: Point) -> Point:
-    result = IDENTITY
+    """Double and add, with fractions put off to the end (x = X/Z, y = Y/Z, T = XY/Z)."""
+    x, y = point
+    addend, total = (x, y, 1, x * y % P), (0, 1, 1, 0)
     while scalar:
         if scalar & 1:
-            result = add(result, point)
-        point = add(point, point)
+            total = _add(total, addend)
+        addend = _add(addend, addend)
         scalar >>= 1
-    return result
+    inverse = pow(total[2], P - 2, P)
+    return total[0] * inverse % P, total[1] * inverse % P
+
+
+def _add(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    x1, y1, z1, t1 = a
+    x2, y2, z2, t2 = b
+    p, q = (y1 - x1) * (y2 - x2) % P, (y1 + x1) * (y2 + x2) % P
+    r, s = 2 * D * t1 * t2 % P, 2 * z1 * z2 % P
+    e, f, g, h = q - p, s - r, s + r, q + p
+    return e * f % P, g * h % P, f * g % P, e * h % P
 
 
 def encode(point: Point) -> bytes:
@@ -68,9 +80,14 @@ def _order_8() -> Point:
 ORDER_8 = _order_8()
 
 
+def hash_integer(r: bytes, a: bytes, message: bytes) -> int:
+    """k of the signature equation before its reduction."""
+    return int.from_bytes(sha512(r + a + message).digest(), "little")
+
+
 def hash_scalar(r: bytes, a: bytes, message: bytes) -> int:
-    """k of the signature equation."""
-    return int.from_bytes(sha512(r + a + message).digest(), "little") % L
+    """k of the signature equation, reduced modulo L."""
+    return hash_integer(r, a, message) % L
 
 
 def signature(r: bytes, s: int) -> bytes:

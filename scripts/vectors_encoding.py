@@ -96,7 +96,9 @@ def encoding_cases() -> Cases:
     cases.good("encode 2^64-1", "encode", mode="wire", value={"int": str(2**64 - 1)})
     cases.bad("encode 2^64", "integer_range", "encode", mode="wire", value={"int": str(2**64)})
     cases.bad("encode -2^63-1", "integer_range", "encode", mode="wire", value={"int": str(-(2**63) - 1)})
-    cases.bad("encode 2^53 in a body", "integer_range", "encode", mode="body", value={"map": [["a", {"int": str(2**53)}]]})
+    cases.bad(
+        "encode 2^53 in a body", "integer_range", "encode", mode="body", value={"map": [["a", {"int": str(2**53)}]]}
+    )
     cases.bad("encode U+0000", "bad_text", "encode", mode="wire", value="a\0")
     deep: object = []
     for _ in range(16):

@@ -84,7 +84,15 @@ def _edges(cases: Cases) -> None:
         _edge(cases, f"A of order {order}, R of prime order", point, R, lambda k: R_SCALAR, valid=False, **both)
         _edge(cases, f"R of order {order}, A of prime order", A, point, lambda k: k * A_SCALAR % ed.L, valid=False,
               strict=order == 1, cofactored=True)  # fmt: skip
-        _edge(cases, f"R of order {order}, A of mixed order", MIXED_A, point, lambda k: k * A_SCALAR % ed.L, valid=False, **both)
+        _edge(
+            cases,
+            f"R of order {order}, A of mixed order",
+            MIXED_A,
+            point,
+            lambda k: k * A_SCALAR % ed.L,
+            valid=False,
+            **both,
+        )
     negative = ed.multiply(7, ed.ORDER_8)
     _edge(cases, "A and R of order 8, S = 0", ed.ORDER_8, negative, lambda k: 0, valid=False, **both)
     _edge(cases, "A and R of order 8, S = 0, equation off by a small point", ed.ORDER_8, negative, lambda k: 0,
@@ -104,6 +112,8 @@ def _edges(cases: Cases) -> None:
           valid=False, **both)  # fmt: skip
     _edge(cases, "S = L, for S = 0", ed.ORDER_8, negative, lambda k: ed.L, valid=False, **both)
 
+    _reduction(cases)
+
     def raw(y: int, odd: int = 0) -> bytes:
         return (y | odd << 255).to_bytes(32, "little")
 
@@ -111,12 +121,30 @@ def _edges(cases: Cases) -> None:
     for name, encoded in minus_zero.items():
         _edge(cases, f"R the identity, y = {name}", A, ed.IDENTITY, lambda k: k * A_SCALAR % ed.L, valid=False,
               r_bytes=encoded, **both)  # fmt: skip
-        _edge(cases, f"A the identity, y = {name}", ed.IDENTITY, R, lambda k: R_SCALAR, valid=False, a_bytes=encoded, **both)
+        _edge(
+            cases,
+            f"A the identity, y = {name}",
+            ed.IDENTITY,
+            R,
+            lambda k: R_SCALAR,
+            valid=False,
+            a_bytes=encoded,
+            **both,
+        )
     _edge(cases, "A of order 2, y = p-1, minus zero", order_2, R, lambda k: R_SCALAR, valid=False,
           a_bytes=raw(ed.P - 1, 1), **both)  # fmt: skip
     for odd in (0, 1):
         point = (ed.x_of(0, odd) or 0, 0)
-        _edge(cases, f"A of order 4, y = p, sign {odd}", point, R, lambda k: R_SCALAR, valid=False, a_bytes=raw(ed.P, odd), **both)
+        _edge(
+            cases,
+            f"A of order 4, y = p, sign {odd}",
+            point,
+            R,
+            lambda k: R_SCALAR,
+            valid=False,
+            a_bytes=raw(ed.P, odd),
+            **both,
+        )
         _edge(cases, f"R of order 4, y = p, sign {odd}", MIXED_A, point, lambda k: k * A_SCALAR % ed.L, valid=False,
               r_bytes=raw(ed.P, odd), **both)  # fmt: skip
     large = next(y for y in range(2, 19) if ed.x_of(y, 0) is not None)
@@ -131,6 +159,27 @@ def _edges(cases: Cases) -> None:
         ("A all ones", b"\xff" * 32, signed), ("R all ones", ed.encode(A), ed.signature(b"\xff" * 32, 1)),
     ):  # fmt: skip
         cases.expect(name, "verify", {"valid": False}, public=public.hex(), message=message, signature=signature.hex())
+
+
+def _reduction(cases: Cases) -> None:
+    """ID-4: k is reduced modulo L before A is multiplied, which matters where A has a small part."""
+    first, public = ed.encode(MIXED_R), ed.encode(MIXED_A)
+
+    def holds(message: bytes, k: int) -> bool:
+        s = (R_SCALAR + k * A_SCALAR) % ed.L
+        return ed.multiply(s, ed.BASE) == ed.add(MIXED_R, ed.multiply(k, MIXED_A))
+
+    for reduced in (True, False):
+
+        def wanted(message: bytes, reduced: bool = reduced) -> bool:
+            k = ed.hash_integer(first, public, message)
+            return holds(message, k % ed.L) == reduced and holds(message, k) != reduced
+
+        message = _message_where(wanted)
+        s = (R_SCALAR + ed.hash_integer(first, public, message) * A_SCALAR) % ed.L
+        name = "the equation holds only with k reduced" if reduced else "the equation holds only with k not reduced"
+        cases.expect(name, "verify", {"valid": reduced}, public=public.hex(), message=message.hex(),
+                     signature=ed.signature(first, s).hex())  # fmt: skip
 
 
 def identity_cases() -> Cases:
@@ -171,9 +220,13 @@ def identity_cases() -> Cases:
     }.items():
         cases.bad(name, "bad_key", "parse_did_key", text=wrong)
     for name, point in {"order 1": ed.IDENTITY, "order 4": ed.multiply(2, ed.ORDER_8), "order 8": ed.ORDER_8}.items():
-        wrong = cases.good(f"did:key of a point of {name} (writing asks nothing)", "did_key", public=ed.encode(point).hex())
+        wrong = cases.good(
+            f"did:key of a point of {name} (writing asks nothing)", "did_key", public=ed.encode(point).hex()
+        )
         cases.bad(f"a key of {name}", "bad_key", "parse_did_key", text=wrong["text"])
-    wrong = cases.good("did:key of y = p+3 (writing asks nothing)", "did_key", public=(ed.P + 3).to_bytes(32, "little").hex())
+    wrong = cases.good(
+        "did:key of y = p+3 (writing asks nothing)", "did_key", public=(ed.P + 3).to_bytes(32, "little").hex()
+    )
     cases.bad("a key with y = p+3", "bad_key", "parse_did_key", text=wrong["text"])
     for entropy in ("00" * 16, "7f" * 16, "000102030405060708090a0b0c0d0e0f"):
         cases.good(f"recovery key of {entropy}", "recovery", entropy=entropy)

@@ -7,13 +7,10 @@ foreign name that resolves to 127.0.0.1 gets nothing (DNS rebinding). No CORS he
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from hmac import compare_digest
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any, Final
 
 from aiohttp import web
@@ -35,27 +32,6 @@ class Grant(IntEnum):
 
 Session = Callable[[web.Request], Awaitable[Grant]]
 """The page's session: what this request's cookie grants. It checks origin and form token of writes itself."""
-
-
-def api_token(path: Path) -> str:
-    """The token in this file, made (mode 0600) where there is none; the caller holds the folder's lock."""
-    try:
-        os.chmod(path, 0o600)  # also where an older version or a copy left it open to others
-        kept = path.read_text("ascii", errors="replace").strip()
-    except FileNotFoundError:
-        kept = ""
-    if kept:
-        return kept
-    token = secrets.token_urlsafe(32)
-    # Written beside and moved, so that a process killed here leaves a whole token or none.
-    new = path.with_name(path.name + ".new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(token + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
-    return token
 
 
 class Door:

@@ -37,7 +37,8 @@ class Spool:
     """A queue of bytes for one writer and one reader, with a bound on memory and none on length."""
 
     def __init__(self, folder: Path | None, memory_bytes_max: int = SPOOL_MEMORY_BYTES_MAX) -> None:
-        self._file = SpooledTemporaryFile(max_size=memory_bytes_max, dir=folder)
+        name = None if folder is None else str(folder)
+        self._file = SpooledTemporaryFile(max_size=memory_bytes_max, dir=name)  # noqa: SIM115 - closed by `with Spool`
         self._read_at = 0
         self._write_at = 0
         self._ended = False

@@ -96,7 +96,7 @@ class Codec(NamedTuple):
 
 
 def to_json(value: Any) -> Any:
-    """The JSON values of a dataclass of `node.values`."""
+    """The JSON values of a dataclass or NamedTuple of `node.values`."""
     kind: Any = type(value)
     return codec(kind).write(value)
 
@@ -165,8 +165,8 @@ def codec(kind: Any) -> Codec:
         return _array(codec(arguments[0]))
     if origin is dict or origin is Mapping:
         return _object(codec(arguments[1]))
-    if isinstance(kind, type) and is_dataclass(kind):
-        return _record(kind)
+    if _is_structure(kind):
+        return _structure(kind)
     raise TypeError(f"{kind!r} has no JSON form: give it one in p2pcommons.api.wire")
 
 
@@ -201,9 +201,13 @@ def _object(inner: Codec) -> Codec:
     )
 
 
-def _record(kind: type) -> Codec:
+def _is_structure(kind: Any) -> bool:
+    return isinstance(kind, type) and (is_dataclass(kind) or (issubclass(kind, tuple) and hasattr(kind, "_fields")))
+
+
+def _structure(kind: Any) -> Codec:
     members = _members(kind)
-    required = {field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING}
+    required = members.keys() - _defaulted(kind)
 
     def write(value: Any) -> Any:
         return {name: member.write(getattr(value, name)) for name, member in members.items()}
@@ -216,13 +220,20 @@ def _record(kind: type) -> Codec:
     return Codec(write, read, {"$ref": f"#/components/schemas/{kind.__name__}"})
 
 
-def _members(kind: type) -> dict[str, Codec]:
+def _defaulted(kind: Any) -> set[str]:
+    if is_dataclass(kind):
+        return {f.name for f in fields(kind) if f.default is not MISSING or f.default_factory is not MISSING}
+    return set(kind._field_defaults)
+
+
+def _members(kind: Any) -> dict[str, Codec]:
+    names = [field.name for field in fields(kind)] if is_dataclass(kind) else kind._fields
     hints = get_type_hints(kind)
-    return {field.name: codec(hints[field.name]) for field in fields(kind)}
+    return {name: codec(hints[name]) for name in names}
 
 
-def component(kind: type) -> Schema:
-    """The schema of a dataclass itself, for `#/components/schemas/NAME`."""
+def component(kind: Any) -> Schema:
+    """The schema of a structure itself, for `#/components/schemas/NAME`."""
     members = _members(kind)
     return {
         "type": "object",
@@ -232,13 +243,13 @@ def component(kind: type) -> Schema:
     }
 
 
-def parts(kind: type) -> set[type]:
-    """The dataclasses that a dataclass is made of, itself included."""
+def parts(kind: Any) -> set[type]:
+    """The structures that a type is made of, itself included."""
     found: set[type] = set()
     waiting: list[Any] = [kind]
     while waiting:
         one = waiting.pop()
-        if isinstance(one, type) and is_dataclass(one) and one not in found:
+        if _is_structure(one) and one not in found:
             found.add(one)
             waiting.extend(get_type_hints(one).values())
         waiting.extend(get_args(one))

@@ -113,7 +113,9 @@ async def _invite(call: Call) -> int:
     call.output.document(made)
     call.output.say(made.invitation)
     if not call.output.json:
-        call.output.warn("Whoever holds this line can join: send it to the person only. They run: p2pcommons commons join LINE")
+        call.output.warn(
+            "Whoever holds this line can join: send it to the person only. They run: p2pcommons commons join LINE"
+        )
     return 0
 
 

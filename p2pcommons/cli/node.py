@@ -48,9 +48,7 @@ async def _up(call: Call) -> int:
     from p2pcommons.node.daemon import run
 
     given = call.arguments
-    settings = Settings(
-        data=call.data, lan=not given.no_lan, peers=tuple(given.peer), follow=tuple(given.follow)
-    )
+    settings = Settings(data=call.data, lan=not given.no_lan, peers=tuple(given.peer), follow=tuple(given.follow))
     return await run(settings, api=given.api, listen=given.listen)
 
 
@@ -191,5 +189,11 @@ COMMANDS = (
     Command("status", "what this node is, follows, and sees", _status),
     Command("identity show", "who writes here", _identity_show),
     Command("identity words", "the 12 recovery words", _identity_words, _words_arguments),
-    Command("identity restore", "start from recovery words, in an empty folder", _identity_restore, _restore_arguments, Needs.NOTHING),
+    Command(
+        "identity restore",
+        "start from recovery words, in an empty folder",
+        _identity_restore,
+        _restore_arguments,
+        Needs.NOTHING,
+    ),
 )

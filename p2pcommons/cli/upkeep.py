@@ -66,7 +66,12 @@ async def _rebuild(call: Call) -> int:
                 ("commons", each.commons.hex()),
                 ("before", f"{each.before.state.hex()}  {each.before.entries} entries"),
                 ("after", f"{each.after.state.hex()}  {each.after.entries} entries"),
-                ("", "the same" if same else "different: the views were damaged or of another version, and are right now"),
+                (
+                    "",
+                    "the same"
+                    if same
+                    else "different: the views were damaged or of another version, and are right now",
+                ),
             ]
         )
     return 0
@@ -100,5 +105,7 @@ COMMANDS = (
     Command("verify", "check every hash and signature", _verify),
     Command("rebuild", "make all views from the records anew", _rebuild),
     Command("doctor", "look at what commonly goes wrong", _doctor),
-    Command("bench", "measure this machine with the project's own benchmark", _bench, needs=Needs.NOTHING, passes_on=True),
+    Command(
+        "bench", "measure this machine with the project's own benchmark", _bench, needs=Needs.NOTHING, passes_on=True
+    ),
 )

@@ -6,7 +6,7 @@ how writes of many records meet is `commons.entry`'s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from p2pcommons.commons.forms import IDENTIFIER, REFERENCE, TEXT
@@ -83,6 +83,14 @@ def read_withdraw(body: Mapping[str, Any]) -> tuple[str | None] | None:
 def element_key(value: Any) -> str | bytes:
     """What makes two elements of a set one: their canonical bytes (MERGE-9). A text stands for its own."""
     return value if type(value) is str else pack_ordered(value)
+
+
+def distinct(values: Iterable[Any]) -> list[Any]:
+    """Values in their order, equal ones once."""
+    found: dict[str | bytes, Any] = {}
+    for value in values:
+        found.setdefault(element_key(value), value)
+    return list(found.values())
 
 
 def _fits_sets(sets: Any) -> bool:

@@ -12,7 +12,6 @@ from typing import Final, NamedTuple
 
 from p2pcommons.commons.doors import (
     ERASE,
-    FOUND,
     OPEN,
     Approval,
     Device,
@@ -84,6 +83,7 @@ class Grounds:
         "_bits",
         "_check",
         "_doors_of",
+        "_recoverable",
         "acts",
         "approvals",
         "commons",
@@ -110,6 +110,7 @@ class Grounds:
         self.waiting: frozenset[bytes] = frozenset()
         self.missing: frozenset[bytes] = frozenset()
         self._doors_of: dict[bytes, int] = {}
+        self._recoverable: dict[tuple[bytes, bytes], int] = {}  # a key's doors that hold this recovery hash
         self._bits = 0
         self._check = check
 
@@ -129,6 +130,9 @@ class Grounds:
         if door is not None:
             self.doors.append(door)
             self._doors_of[door.key] = self._doors_of.get(door.key, 0) | bit
+            if door.recovery is not None:
+                recoverable = (door.key, door.recovery)
+                self._recoverable[recoverable] = self._recoverable.get(recoverable, 0) | bit
         elif isinstance(form, Purge | Stewards):
             hashed = act_hash(self.commons, header.kind, record.body or b"")
             self.acts.append(Act(record.id, bit, header.author, past, hashed, form))
@@ -171,7 +175,7 @@ class Grounds:
         if author == old or not makers:
             return None
         hashed = recovery_hash(rotation.recovery_key)
-        if not any(door.bit & makers and door.recovery == hashed for door in self.doors):
+        if not makers & self._recoverable.get((old, hashed), 0):
             return None
         if not self._check(rotation.recovery_key, rotation.proof, TAG_ROTATE + self.commons + author + rotation.signed):
             return None
@@ -192,10 +196,10 @@ def ground(given: Mapping[bytes, Record], commons: bytes, check: Verifier) -> Gr
     """The grounded ones of these plane-0 records (with bodies) of one commons; O(edges)."""
     grounds = Grounds(commons, check)
     children: dict[bytes, list[bytes]] = {}
-    for record in given.values():
+    for child, record in given.items():
         for parent in record.header.prev:
-            children.setdefault(parent, []).append(record.id)
-    unmet = {record.id: len(record.header.prev) for record in given.values()}
+            children.setdefault(parent, []).append(child)
+    unmet: dict[bytes, int] = {record.id: len(record.header.prev) for record in given.values()}
     unread = {parent: len(ids) for parent, ids in children.items()}
     reach: dict[bytes, int] = {}  # bits of a record and its ancestors, while a child has not read them
     ready = [identifier for identifier, count in unmet.items() if count == 0]
@@ -229,6 +233,3 @@ def ground(given: Mapping[bytes, Record], commons: bytes, check: Verifier) -> Gr
     grounds.waiting = frozenset(waiting)
     grounds.missing = frozenset(p for i in waiting for p in given[i].header.prev if p not in given)
     return grounds
-
-
-__all__ = ["FOUND", "Act", "Approving", "Door", "Grounds", "Way", "ground"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 TAG_CHARACTERS_MAX: Final = 35  # what RFC 5646 asks implementations to support
@@ -26,7 +27,7 @@ def canonical(tag: str) -> str | None:
         return None
     parts = tag.lower().split("-")
     spelled = parts[:1]
-    for before, part in zip(parts, parts[1:], strict=False):
+    for before, part in pairwise(parts):
         after_singleton = len(before) == 1 or any(len(p) == 1 for p in spelled)
         if len(part) == 2 and not after_singleton:
             part = part.upper()

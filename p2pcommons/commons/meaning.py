@@ -17,9 +17,9 @@ class CommonsMeaning:
 
     vocabulary_version = VOCABULARY_VERSION
 
-    def judge(self, records: Iterable[Record]) -> Charter:
+    def judge(self, records: Iterable[Record], commons: bytes) -> Charter:
         """The charter of all these plane-0 records, in any order."""
-        return judge(records)
+        return judge(records, commons)
 
     def single_row(self, record: Record) -> EntryRow:
         """The entry that is one record."""
@@ -29,8 +29,11 @@ class CommonsMeaning:
 
     def row(self, subject: bytes, records: Sequence[Record], charter: Charter) -> EntryRow:
         """The entry that these records about one subject make."""
-        if len(records) == 1 and records[0].body is not None and records[0].id not in charter.erased:
-            return self.single_row(records[0])
+        if len(records) == 1:
+            record = records[0]
+            author = record.header.author
+            if record.body is not None and charter.counts(author) and charter.erased_fields(record.id, author) is None:
+                return self.single_row(record)
         view = self.view(subject, records, charter)
         canonical = view.canonical()
         return EntryRow(Subject(subject), canonical, None, view_digest(subject, canonical), document(view))
@@ -38,5 +41,9 @@ class CommonsMeaning:
     def view(self, subject: bytes, records: Sequence[Record], charter: Charter) -> EntryView:
         """What people see of the entry that these records about one subject make."""
         inputs = [entry_record(r, counts=charter.counts(r.header.author)) for r in records]
-        erased = {r.id: charter.erased[r.id] for r in records if r.id in charter.erased}
+        erased: dict[bytes, frozenset[str]] = {}
+        for record in records:
+            fields = charter.erased_fields(record.id, record.header.author)
+            if fields is not None:
+                erased[record.id] = fields
         return fold(subject, inputs, erased)

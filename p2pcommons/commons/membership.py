@@ -31,6 +31,7 @@ class Membership:
         "_stewards",
         "_ways",
         "admitted",
+        "set_bits",
         "set_ids",
         "standing",
         "valid",
@@ -57,8 +58,10 @@ class Membership:
             door.key for door in grounds.doors if door.bit & self.standing and door.key not in self._named
         )
         self.set_ids = self._set()
+        bits: list[Door | Act] = [*grounds.doors, *self.valid]
+        self.set_bits = _union(one.bit for one in bits if one.id in self.set_ids)  # the past that the view sees
 
-    def stewards(self, within: int = EVERYTHING) -> Mapping[bytes, bytes]:
+    def stewards(self, within: int) -> Mapping[bytes, bytes]:
         """The keys that act as stewards in this past, each with one same key for all keys of a person."""
         within &= self._scope
         found = self._stewards.get(within)
@@ -173,7 +176,7 @@ class Membership:
 
     def _set(self) -> frozenset[bytes]:
         records = self._grounds.records
-        more = [record.id for record in records.values() if record.header.author in self.admitted]
+        more: list[bytes] = [record.id for record in records.values() if record.header.author in self.admitted]
         more.extend(act.id for act in self.valid)
         found: set[bytes] = set(more)
         while more:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from p2pcommons.commons import forms
+from p2pcommons.commons import forms, structures
 from p2pcommons.commons.forms import Form
 from p2pcommons.commons.languages import TAG_CHARACTERS_MAX, canonical
 
@@ -90,8 +90,8 @@ _TABLE: Final = (
     _prose("title", "its name", "title", "name", "245$a"),
     _set("alternative_titles", forms.TEXT, "other names", "alternative", "alternateName", "246$a"),
     _prose("description", "what it is, in some sentences", "description", "description", "520$a"),
-    _list("creators", forms.AGENT, "who made it", "creator", "creator", "100$a"),
-    _list("contributors", forms.AGENT, "who else took part", "contributor", "contributor", "700$a"),
+    _list("creators", structures.AGENT, "who made it", "creator", "creator", "100$a"),
+    _list("contributors", structures.AGENT, "who else took part", "contributor", "contributor", "700$a"),
     _register("publisher", forms.TEXT, "who published it", "publisher", "publisher", "264$b"),
     _register("publication_place", forms.TEXT, "where it was published", "", "locationCreated", "264$a"),
     _register("created", forms.DATE, "when it was made: EDTF, or words", "created", "dateCreated", "264$c"),
@@ -99,9 +99,9 @@ _TABLE: Final = (
     _register("language", forms.LANGUAGES, "its languages, BCP 47", "language", "inLanguage", "041$a"),
     _set("subjects", forms.TEXT, "what it is about", "subject", "keywords", "650$a"),
     _set("species", forms.TEXT, "living things seen or heard", "subject", "about", "754$a"),
-    _register("place", forms.PLACE, "where it is or what it shows", "spatial", "contentLocation", "651$a"),
+    _register("place", structures.PLACE, "where it is or what it shows", "spatial", "contentLocation", "651$a"),
     _register("period", forms.DATE, "the time it is about", "temporal", "temporalCoverage", "648$a"),
-    _list("media", forms.MEDIA, "files that belong to it", "hasFormat", "associatedMedia", "856$u"),
+    _list("media", structures.MEDIA, "files that belong to it", "hasFormat", "associatedMedia", "856$u"),
     _register("url", forms.URL, "its page elsewhere", "isReferencedBy", "url", "856$u"),
     # -- rights
     _register("licence", forms.LICENCE, "SPDX licence expression", "license", "license", "540$f"),
@@ -130,15 +130,15 @@ _TABLE: Final = (
     _register("serial", forms.TEXT, "serial number", "identifier", "serialNumber", "024$a"),
     _prose("condition", "the state it is in", "", "itemCondition", "583$l"),
     _list("parts", forms.TEXT, "what comes with it", "hasPart", "hasPart", "300$e"),
-    _register("terms", forms.TERMS, "how it is lent", "accessRights", "conditionsOfAccess", "506$a"),
-    _register("home_place", forms.PLACE, "where it is kept", "", "availableAtOrFrom", "852$b"),
+    _register("terms", structures.TERMS, "how it is lent", "accessRights", "conditionsOfAccess", "506$a"),
+    _register("home_place", structures.PLACE, "where it is kept", "", "availableAtOrFrom", "852$b"),
     # -- trails
     _register("length_m", forms.COUNT, "along the ground, metres", "extent", "distance"),
     _register("ascent_m", forms.COUNT, "uphill in all, metres", "extent"),
-    _register("stops", forms.STOPS, "places along the way, in order", "hasPart", "itinerary"),
+    _register("stops", structures.STOPS, "places along the way, in order", "hasPart", "itinerary"),
     # -- oral history
-    _register("narrator", forms.AGENT, "who tells", "contributor", "contributor", "700$a"),
-    _register("interviewer", forms.AGENT, "who asks", "contributor", "contributor", "700$a"),
+    _register("narrator", structures.AGENT, "who tells", "contributor", "contributor", "700$a"),
+    _register("interviewer", structures.AGENT, "who asks", "contributor", "contributor", "700$a"),
     _prose("consent", "what the narrator agreed to", "accessRights", "", "540$a"),
     # -- events, recipes
     _register("starts", forms.DATE, "begin", "date", "startDate", "518$d"),

@@ -43,26 +43,27 @@ HANDSHAKE_MS_MAX: Final = 10_000  # from the first byte to the names: two round 
 SESSION_IDLE_MS_MAX: Final = 180_000  # silence that ends a session: a frame of 0.5 MiB may take so long at 3 KB/s
 ROUND_EVERY_MS: Final = 30_000  # openings without a reason: the check that live news got through
 ROUND_SOON_MS: Final = 200  # least time between two openings of one commons that changes all the time
-ROUND_WAIT_MS_MAX: Final = 600_000  # openings of a commons that does not come together wait up to this, doubling
+ROUND_WAIT_MS_MAX: Final = 120_000  # openings of a commons that does not come together wait so long, no longer: silence ends a session
 PENDING_BYTES_MAX: Final = 16 * 1024 * 1024  # plane-0 records of a stream not judged yet, per commons
 VERIFIED_SEALS_MAX: Final = 4096  # seals remembered as good: about 1 MiB
 UNGROUNDED_MAX: Final = 1000  # plane-0 records held while their past is asked for, per commons
 
 # -- ranges (chapter 31)
-RANGE_MESSAGE_BYTES_MAX: Final = 256 * 1024  # one message: 8,000 ids, and under 0.2 s of the engine's time to answer
+RANGE_MESSAGE_BYTES_MAX: Final = 256 * 1024  # one message: 8,000 ids; at worst 0.4 s of the engine's time
 RANGE_MESSAGE_BYTES_MIN: Final = 4 * 1024  # below it a split range would not fit and rounds would not get on
 RANGE_HAVE_MAX: Final = 64 * 1024  # ids one message can make us name as ours alone: 5 MiB of memory
 
 # -- links (chapter 30)
-CONNECT_MS_MAX: Final = 20_000  # TCP, TLS and WebSocket upgrade to a host on a slow mobile line
+CONNECT_MS_MAX: Final = 20_000  # name, TCP, TLS and WebSocket upgrade, either side: a slow mobile line
 CLOSE_MS_MAX: Final = 3_000  # how long a link waits for the other side's goodbye
-HEARTBEAT_MS: Final = 30_000  # a ping after so much silence; half as long without a pong and the link is gone
-LINKS_MAX: Final = 256  # links a node accepts at a time
-LINKS_PER_HOST_MAX: Final = 16  # of these from one IP address (an IPv6 /64 counts as one): houses and offices share one
-SEND_BUFFER_BYTES: Final = 256 * 1024  # written but not taken by the other side before `send` waits
+HEARTBEAT_MS: Final = 60_000  # a ping after so much silence; half as long without an answer and the link is gone
+SEND_MS_MAX: Final = 120_000  # one frame: 1 MiB at 9 KB/s; a peer that takes less has stopped reading
+LINKS_MAX: Final = 256  # links a node accepts at a time, those still connecting included
+LINKS_PER_HOST_MAX: Final = 16  # of these from one IP address (an IPv6 /64 is one): a school behind one router
 
 # -- folds (chapters 20, 21)
 SUBJECT_RECORDS_INLINE_MAX: Final = 4096  # above this a subject's view is recomputed in the background
+FOLD_KEYS_PER_PASS: Final = 4096  # keys written twice that one pass carries: 1 KiB a record at most
 STAMP_BITS_INVITED: Final = 16  # default work for a join by invitation: ~65,000 hashes, 0.1 s
 STAMP_BITS_OPEN: Final = 22  # default work for a join through an open door: ~4 million hashes, some seconds
 STAMP_BITS_MAX: Final = 30  # a door asking more would make joining impossible on a small machine

@@ -10,14 +10,13 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
-from p2pcommons.formats.lines import NOT_UTF8, Lines, Refusal, Row
+from p2pcommons.formats.lines import NOT_UTF8, Lines, Refusal, Row, Rows
 
 NAME: Final = "jsonl"
 MEDIA_TYPE: Final = "application/x-ndjson"
 SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
-FLAT: Final = False  # values are JSON already, not text of cells
 
-_AGAIN: Final = "; each line must be one JSON object such as {\"type\": \"place\", \"title\": \"…\"}"
+_AGAIN: Final = '; each line must be one JSON object such as {"type": "place", "title": "…"}'
 
 
 def recognises(first: bytes) -> bool:
@@ -25,8 +24,12 @@ def recognises(first: bytes) -> bool:
     return first.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
-def rows(stream: BinaryIO) -> Iterator[Row]:
+def rows(stream: BinaryIO) -> Rows:
     """Read objects, one a line; empty lines are passed over."""
+    return Rows(_rows(stream), None)
+
+
+def _rows(stream: BinaryIO) -> Iterator[Row]:
     for number, line in Lines(stream):
         if isinstance(line, Refusal):
             yield number, line

@@ -29,6 +29,14 @@ class Refusal(NamedTuple):
 Row = tuple[int, dict[str, Any] | Refusal]
 """A line's number in its file, from 1, and what it gives."""
 
+
+class Rows(NamedTuple):
+    """A file being read. `heading`: the names of its columns where its rows are text cells; None: JSON values."""
+
+    rows: Iterator[Row]
+    heading: tuple[str, ...] | None
+
+
 NOT_UTF8 = Refusal("not_utf8", "this line is not UTF-8; save the file as UTF-8 and import it again")
 TOO_LONG = Refusal("line_too_long", f"this line is longer than {BATCH_LINE_BYTES_MAX} bytes, the most that is read")
 

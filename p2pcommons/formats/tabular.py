@@ -14,18 +14,20 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
+from p2pcommons.commons.vocabulary import FIELDS
 from p2pcommons.core.limits import BATCH_LINE_BYTES_MAX
 from p2pcommons.errors import FormError
-from p2pcommons.formats.lines import NOT_UTF8, TOO_LONG, Lines, Refusal, Row
-from p2pcommons.formats.vocabulary import COLUMNS
+from p2pcommons.formats.lines import NOT_UTF8, TOO_LONG, Lines, Refusal, Row, Rows
 
 NAME: Final = "csv"
 MEDIA_TYPE: Final = "text/csv; charset=utf-8"
 SUFFIXES: Final = (".csv", ".tsv", ".txt")
-FLAT: Final = True
 SEPARATOR: Final = "|"  # between the items of a list, in what this project writes
+COLUMNS: Final = ("id", "commons", "source", *FIELDS)
+"""What a file of this project's has: known before the first entry, so that an export of any size is a stream."""
 
 _DELIMITERS: Final = ",;\t"
+csv.field_size_limit(BATCH_LINE_BYTES_MAX)  # in characters; a row is bounded in bytes below
 _JSON_OPENERS: Final = ("{", "[", '"')
 
 
@@ -35,37 +37,14 @@ def recognises(first: bytes) -> bool:
     return b"\0" not in line and any(delimiter.encode() in line for delimiter in _DELIMITERS)
 
 
-def rows(stream: BinaryIO) -> Iterator[Row]:
+def rows(stream: BinaryIO) -> Rows:
     """Read rows as {column: text}, empty cells left out, each with the number of its first line.
 
     FormError("bad_heading") where the first line is no heading.
     """
     source = _Text(Lines(stream))
-    heading_line = next(source, "")
-    if not heading_line.strip():
-        raise FormError("bad_heading", "the file's first line is empty; it must name the columns")
-    delimiter = max(_DELIMITERS, key=_outside_quotes(heading_line).count)
-    heading = _heading(next(csv.reader([heading_line], delimiter=delimiter)))
-    previous = csv.field_size_limit(BATCH_LINE_BYTES_MAX)
-    reader = csv.reader(source, delimiter=delimiter)
-    try:
-        while True:
-            number = source.number + 1
-            source.budget = BATCH_LINE_BYTES_MAX
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except _Unreadable as error:
-                yield source.number, error.refusal
-                continue
-            except csv.Error as error:
-                yield number, Refusal("bad_row", f"not a CSV row: {error}; look for a quote that is never closed")
-                continue
-            if any(cells):
-                yield number, _row(heading, cells)
-    finally:
-        csv.field_size_limit(previous)
+    heading, delimiter = _heading(source)
+    return Rows(_rows(source, heading, delimiter), tuple(heading))
 
 
 def head(columns: tuple[str, ...] = COLUMNS) -> bytes:
@@ -76,6 +55,25 @@ def head(columns: tuple[str, ...] = COLUMNS) -> bytes:
 def encode(entry: dict[str, Any], columns: tuple[str, ...] = COLUMNS) -> bytes:
     """One entry as a row."""
     return _line([_cell(entry.get(column)) for column in columns])
+
+
+def _rows(source: _Text, heading: list[str], delimiter: str) -> Iterator[Row]:
+    reader = csv.reader(source, delimiter=delimiter)
+    while True:
+        number = source.number + 1
+        source.budget = BATCH_LINE_BYTES_MAX
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except _Unreadable as error:
+            yield source.number, error.refusal
+            continue
+        except csv.Error as error:
+            yield number, Refusal("bad_row", f"not a CSV row: {error}; look for a quote that is never closed")
+            continue
+        if any(cells):
+            yield number, _row(heading, cells)
 
 
 class _Unreadable(Exception):
@@ -114,15 +112,26 @@ class _Text:
         return text + "\n"
 
 
-def _heading(cells: list[str]) -> list[str]:
-    names = [cell.strip() for cell in cells]
+def _heading(source: _Text) -> tuple[list[str], str]:
+    """The columns' names and the delimiter, of the first line."""
+    try:
+        line = next(source, "")
+        delimiter = max(_DELIMITERS, key=_outside_quotes(line).count)
+        names = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except _Unreadable as error:
+        raise FormError("bad_heading", f"the file's first line must name the columns: {error.refusal.detail}") from None
+    except csv.Error as error:
+        raise FormError("bad_heading", f"the file's first line must name the columns: {error}") from None
     while names and not names[-1]:
         names.pop()
-    double = {name for name in names if names.count(name) > 1}
-    if double or not all(names):
-        what = f"two columns are called {sorted(double)[0]!r}" if double and "" not in double else "a column has no name"
-        raise FormError("bad_heading", f"{what} in the file's first line; give each column a name of its own")
-    return names
+    if not names:
+        raise FormError("bad_heading", "the file's first line is empty; it must name the columns")
+    if not all(names):
+        raise FormError("bad_heading", "a column has no name in the file's first line; give each a name of its own")
+    for name in names:
+        if names.count(name) > 1:
+            raise FormError("bad_heading", f"two columns are called {name!r}; give each a name of its own")
+    return names, delimiter
 
 
 def _row(heading: list[str], cells: list[str]) -> dict[str, Any] | Refusal:
@@ -149,12 +158,14 @@ def _cell(value: Any) -> str:
         case None:
             return ""
         case str():
-            return json.dumps(value, ensure_ascii=False) if value.startswith(_JSON_OPENERS) else value
-        case list() if value and all(_plain(item) for item in value):
+            return value if _plain(value) else json.dumps(value, ensure_ascii=False)
+        case list() if value and all(
+            isinstance(item, str) and _plain(item) and SEPARATOR not in item for item in value
+        ):
             return SEPARATOR.join(value)
         case _:
             return json.dumps(value, ensure_ascii=False)
 
 
-def _plain(item: Any) -> bool:
-    return isinstance(item, str) and item == item.strip() != "" and SEPARATOR not in item and item[0] not in '{["'
+def _plain(text: str) -> bool:
+    return text == text.strip() != "" and not text.startswith(_JSON_OPENERS) and "\r" not in text and "\0" not in text

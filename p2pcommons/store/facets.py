@@ -39,6 +39,7 @@ PLACE: Final = np.dtype(
 )
 _PLACE: Final = Struct(f"<qqii{TITLE_KEY_BYTES}sB7x")
 _NEVER: Final = 2**62  # version at which a row that is shown ends
+_ENDED_ROWS_KEPT: Final = 4096  # rows that ended stay until they are half of all, and at least so many: 0.6 MB
 _SNAPSHOTS_KEPT: Final = 8  # a reader finds its version unless the writer commits that often while it looks
 
 Indexes = NDArray[np.int64]
@@ -170,10 +171,11 @@ class Columns:
         """How many of these rows have each value; most frequent first, ties by value."""
         if not fields:
             return {}
-        counted = np.bincount(self._facets_of(rows), minlength=len(self.facet_fields))
+        counted = np.bincount(self.facets_of(rows), minlength=len(self.facet_fields))
         return {field: self._largest(counted, field) for field in fields}
 
-    def _facets_of(self, rows: Indexes) -> NDArray[np.uint32]:
+    def facets_of(self, rows: Indexes) -> NDArray[np.uint32]:
+        """All facet numbers of these (ascending) rows, one after the other."""
         lengths = np.diff(self.starts)
         if 2 * len(rows) > len(self.numbers):  # most rows: a mask over all is quicker than picking
             among = np.zeros(len(self.numbers), np.bool_)
@@ -206,18 +208,9 @@ class Mirror:
     ) -> None:
         """Begin anew from the database: rows as `Row` in order of number, facet values (number, field, value),
         and the next entry number."""
-        self._numbers = _Column(np.int64)
-        self._commons = _Column(np.int32)
-        self._subjects = _Column("S32")
-        self._places = _Column(PLACE)
-        self._ended = _Column(np.int64)
-        self._starts = _Column(np.int64)
-        self._facet_numbers = _Column(np.uint32)
-        self._facet_fields = _Column(np.uint8)
-        self._rows_by_number = _Column(np.int32)
-        self._first = rows[0][0] if rows else after
+        self._forget_rows(rows[0][0] if rows else after)
         self._after = self._first
-        self._starts.extend(np.zeros(1, np.int64))
+        self._facet_fields = _Column(np.uint8)
         self._values: list[tuple[str, str]] = []
         self.facet_index: dict[tuple[str, str], int] = {}
         self._add_values(values)
@@ -250,7 +243,40 @@ class Mirror:
             at = self._rows_by_number.filled[np.array(ended, np.int64) - self._first]
             self._ended.filled[at] = version
         shown = self._columns(version)
+        self._ended_rows += len(ended)
+        if self._ended_rows > max(_ENDED_ROWS_KEPT, len(shown.numbers) // 2):
+            self._compact(shown)
+            shown = self._columns(version)
         self._recent = (shown, *self._recent[: _SNAPSHOTS_KEPT - 1])
+
+    def _compact(self, full: Columns) -> None:
+        """Leave the rows that ended behind; who reads the old columns keeps them."""
+        rows = full.shown()
+        lengths = np.diff(full.starts)[rows]
+        self._forget_rows(full.first)
+        self._numbers.extend(full.numbers[rows])
+        self._commons.extend(full.commons[rows])
+        self._subjects.extend(full.subjects[rows])
+        self._places.extend(full.places[rows])
+        self._ended.extend(full.ended[rows])
+        self._starts.extend(np.cumsum(lengths))
+        self._facet_numbers.extend(full.facets_of(rows))
+        by_number = np.full(len(full.rows_by_number), -1, np.int32)
+        by_number[full.numbers[rows] - full.first] = np.arange(len(rows), dtype=np.int32)
+        self._rows_by_number.extend(by_number)
+
+    def _forget_rows(self, first: int) -> None:
+        self._numbers = _Column(np.int64)
+        self._commons = _Column(np.int32)
+        self._subjects = _Column("S32")
+        self._places = _Column(PLACE)
+        self._ended = _Column(np.int64)
+        self._starts = _Column(np.int64)
+        self._starts.extend(np.zeros(1, np.int64))
+        self._facet_numbers = _Column(np.uint32)
+        self._rows_by_number = _Column(np.int32)
+        self._first = first
+        self._ended_rows = 0
 
     def _add_values(self, values: Sequence[tuple[int, str, str]]) -> None:
         if not values:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
 
-from p2pcommons.core.limits import FRAME_BYTES_MAX, IDS_PER_FRAME_MAX, PACK_BYTES_AIM, PACK_RECORDS_MAX, WANTS_MAX
+from p2pcommons.core.limits import IDS_PER_FRAME_MAX, PACK_BYTES_AIM, PACK_RECORDS_MAX, WANTS_MAX
 from p2pcommons.core.record import CommonsId
-from p2pcommons.errors import RemoteProtocolError
+from p2pcommons.errors import LocalProtocolError, RemoteProtocolError
 from p2pcommons.sync.library import Library
 from p2pcommons.sync.message import PLANES, Packs, Want, encode_message
 from p2pcommons.sync.storage import Key
-
-_FRAME_ROOM = 1024  # what a pack frame says besides its packs, with room
 
 
 class Supply:
@@ -91,10 +91,10 @@ class Supply:
                 return Packs(self._slot, plane, 0, None, packs) if packs else None
         return self._next_of_stream()
 
-    def _chosen(self, plane: int, waiting: list[bytes]) -> tuple[list[object], int]:
+    def _chosen(self, plane: int, waiting: list[bytes]) -> tuple[list[Any], int]:
         ids = waiting[:PACK_RECORDS_MAX]
         packs, left = self._library.packs(self._commons, plane, ids, PACK_BYTES_AIM)
-        told = len(ids) - len(left)
+        told = max(len(ids) - len(left), 1)  # whatever a library does, each call gets on
         del waiting[:told]
         return packs, told
 
@@ -107,12 +107,15 @@ class Supply:
         return Packs(self._slot, plane, 0, last, packs) if packs else None
 
     def _fitting(self, packs: Packs) -> bytes:
-        # Few records of many trees bring more hashes than a writer reckons with: such a frame goes in halves.
-        while sum(map(_weight, packs.packs)) > FRAME_BYTES_MAX - _FRAME_ROOM and len(packs.packs) > 1:
+        try:
+            return encode_message(packs)
+        except LocalProtocolError:
+            # Few records of many trees bring more hashes than a writer reckons with: such a frame goes in halves.
             half = len(packs.packs) // 2
-            self._made.appendleft(Packs(packs.slot, packs.plane, packs.answered, packs.cursor, packs.packs[half:]))
-            packs = Packs(packs.slot, packs.plane, 0, None, packs.packs[:half])
-        return encode_message(packs)
+            if not half:
+                raise
+            self._made.appendleft(replace(packs, packs=packs.packs[half:]))
+            return self._fitting(replace(packs, answered=0, cursor=None, packs=packs.packs[:half]))
 
 
 class Demand:
@@ -122,7 +125,7 @@ class Demand:
         self._slot = slot
         self._waiting: tuple[deque[bytes], ...] = tuple(deque() for _ in PLANES)
         self._under_way = [0 for _ in PLANES]
-        self._asked_once: set[bytes] = set()
+        self._asked_once: set[tuple[int, bytes]] = set()
 
     @property
     def ids_waiting(self) -> int:
@@ -135,9 +138,9 @@ class Demand:
 
     def want_once(self, plane: int, ids: Iterable[bytes]) -> None:
         """Ask for these, unless they were asked for this way before; few at a time."""
-        new = [identifier for identifier in ids if identifier not in self._asked_once]
+        new = [identifier for identifier in ids if (plane, identifier) not in self._asked_once]
         new = new[: max(WANTS_MAX - len(self._asked_once), 0)]
-        self._asked_once.update(new)
+        self._asked_once.update((plane, identifier) for identifier in new)
         self.want(plane, new)
 
     def next_wants(self) -> list[Want]:
@@ -150,17 +153,12 @@ class Demand:
                 wants.append(Want(self._slot, plane, ids))
         return wants
 
+    def is_open(self, plane: int) -> bool:
+        """Whether wanted ids are not settled yet."""
+        return self._under_way[plane] > 0
+
     def answer(self, plane: int, answered: int) -> None:
         """The peer settled so many wanted ids. RemoteProtocolError `bad_answer`."""
         if answered > self._under_way[plane]:
             raise RemoteProtocolError("bad_answer", "more ids were answered than asked for")
         self._under_way[plane] -= answered
-
-
-def _weight(pack: object) -> int:
-    """About the bytes of a pack value on the wire, never fewer."""
-    if isinstance(pack, bytes):
-        return len(pack) + 5
-    if isinstance(pack, list):
-        return 5 + sum(map(_weight, pack))
-    return 9

@@ -14,7 +14,7 @@ from typing import Generic, NamedTuple
 from p2pcommons.core.clock import is_later
 from p2pcommons.core.limits import PENDING_BYTES_MAX, UNGROUNDED_MAX
 from p2pcommons.core.merkle import Span
-from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, commons_of
+from p2pcommons.core.record import CommonsId, Plane, Record, RecordId
 from p2pcommons.core.seal import Seal, Sealed
 from p2pcommons.sync.bodies import due, put_wanted, quarantine, release, wanted
 from p2pcommons.sync.digest import EMPTY, add, fingerprint, published, remove, state
@@ -69,7 +69,7 @@ class Holding(Generic[C]):
         self.number = 0
         kept = store.state(commons)
         self.state = kept or _NOTHING
-        self.charter: C | None = None if kept is None else meaning.judge(store.charter(commons))
+        self.charter: C | None = None if kept is None else meaning.judge(store.charter(commons), commons)
         self.wanted = wanted(store, commons)
         self._digest: Digest | None = None
 
@@ -83,12 +83,9 @@ class Holding(Generic[C]):
         """One set, summed, now."""
         return self.state.charter if plane == Plane.CHARTER else self.state.catalogue
 
-    def hidden(self) -> Mapping[bytes, frozenset[str]]:
-        """Erased records: their bodies are neither shown nor given."""
-        return self._erased()
-
-    def _erased(self) -> Mapping[bytes, frozenset[str]]:
-        return {} if self.charter is None else self.charter.erased
+    def is_erased(self, record: Record) -> bool:
+        """Whether an erasure in hand names this record: its body is neither shown nor given."""
+        return self.charter is not None and self.charter.erased_fields(record.id, record.header.author) is not None
 
     def take(
         self,
@@ -137,7 +134,7 @@ class Holding(Generic[C]):
         if header.plane == Plane.CATALOGUE:
             if self.charter is None or header.author not in self.charter.admitted:
                 return "not_admitted"
-            if record.body is None and record.id not in self.charter.erased:
+            if record.body is None and not self.is_erased(record):
                 return "no_body"
         elif record.body is None:
             return "no_body"
@@ -165,7 +162,7 @@ class Holding(Generic[C]):
         """
         if not self._pending:
             return {}
-        verdict = self._meaning.judge(self._charter_records())
+        verdict = self._meaning.judge(self._charter_records(), self.commons)
         refused: dict[bytes, str] = {}
         kept = 0
         for identifier in list(self._pending):
@@ -182,7 +179,7 @@ class Holding(Generic[C]):
         """Ids that records waiting for their past name, and that are not here."""
         if not self._pending:
             return []
-        return sorted(self._meaning.judge(self._charter_records()).missing)
+        return sorted(self._meaning.judge(self._charter_records(), self.commons).missing)
 
     def _charter_records(self) -> list[Record]:
         return self._store.charter(self.commons) + [sealed.record for sealed in self._pending.values()]
@@ -190,14 +187,14 @@ class Holding(Generic[C]):
     def _judge(self, now_ms: int) -> int:
         """Let in what the charter's sets now hold, and let go what they no longer hold."""
         before = self.charter
-        judged = self._meaning.judge(self._charter_records())
+        judged = self._meaning.judge(self._charter_records(), self.commons)
         entering = [sealed for sealed in self._pending.values() if sealed.record.id in judged.set_ids]
         if not entering:
             return 0
         leaving = sorted(before.set_ids - judged.set_ids) if before else []
         unadmitted = sorted(before.admitted - judged.admitted) if before else []
         purged = self._store.authored(self.commons, unadmitted) if unadmitted else []
-        erased = [i for i in judged.erased if before is None or i not in before.erased]
+        named = sorted(judged.named_erased - (before.named_erased if before else frozenset()))
         with self._changing():
             self.charter = judged
             self._store.put_records(self.commons, entering, self._pending_trees)
@@ -206,9 +203,10 @@ class Holding(Generic[C]):
                 charter=remove(add(self.state.charter, [s.record.id for s in entering]), leaving),
             )
             self._store.drop_records(self.commons, leaving)
-            touched = self._drop(purged) | self._subjects_of(erased)
+            hidden = [s.record for s in self._store.sealed(named) if self.is_erased(s.record)]
+            touched = self._drop(purged) | {r.header.subject for r in hidden if r.header.plane == Plane.CATALOGUE}
             self._refold(touched)
-            quarantine(self._store, self.commons, erased, now_ms)
+            quarantine(self._store, self.commons, [r.id for r in hidden], now_ms)
         for sealed in entering:
             del self._pending[sealed.record.id]
         self._index(Plane.CHARTER, entering, leaving)
@@ -225,11 +223,6 @@ class Holding(Generic[C]):
         self.state = replace(self.state, catalogue=remove(self.state.catalogue, list(ids)))
         self._ranges.pop(Plane.CATALOGUE, None)  # read again from the store at the next opening
         return {sealed.record.header.subject for sealed in gone}
-
-    def _subjects_of(self, ids: Sequence[bytes]) -> set[bytes]:
-        found = [s.record for s in self._store.sealed(ids)]
-        own = [r for r in found if r.header.plane == Plane.CATALOGUE and commons_of(r) == self.commons]
-        return {record.header.subject for record in own}
 
     def ranges(self, plane: int) -> RangeIndex:
         """The places of one set; built at the first opening, kept up from then on."""
@@ -269,11 +262,8 @@ class Holding(Generic[C]):
 
     def sweep(self, now_ms: int) -> int:
         """Take the bytes of what has been erased for 30 days and still is; returns how many bodies went."""
-        gone = (
-            []
-            if self.charter is None
-            else [i for i in due(self._store, self.commons, now_ms) if i in self.charter.erased]
-        )
+        found = [s.record for s in self._store.sealed(due(self._store, self.commons, now_ms))]
+        gone = [record.id for record in found if self.is_erased(record)]
         if gone:
             with self._store.transaction():
                 self._store.erase_bodies(self.commons, gone)
@@ -287,7 +277,7 @@ class Holding(Generic[C]):
         done: set[bytes] = set()
         after: Key | None = None
         with self._changing():
-            self._store.clear_entries(self.commons)
+            self._store.forget_entries(self.commons)
             self.state = replace(self.state, charter=EMPTY, catalogue=EMPTY, views=0, entries=0)
             self.state = replace(self.state, charter=add(EMPTY, [r.id for r in self._store.charter(self.commons)]))
             while page := self._store.page(self.commons, Plane.CATALOGUE, after, records_max=4096, bytes_max=1 << 24):
@@ -307,16 +297,15 @@ class Holding(Generic[C]):
         records: Sequence[Sealed],
         trees: Mapping[Seal, Mapping[Span, bytes]],
     ) -> None:
-        records = [_without_body(s) if s.record.id in self._erased() else s for s in records]
+        records = [_without_body(s) if self.is_erased(s.record) else s for s in records]
         by_subject: dict[bytes, list[Record]] = {}
         for sealed in records:
             by_subject.setdefault(sealed.record.header.subject, []).append(sealed.record)
         known = self._store.entries(self.commons, by_subject)
-        erased = self._erased()
         singles: list[EntryRow] = []
         others: set[bytes] = set()
         for subject, found in by_subject.items():
-            if subject in known or len(found) > 1 or found[0].body is None or found[0].id in erased:
+            if subject in known or len(found) > 1 or found[0].body is None:
                 others.add(subject)
             else:
                 singles.append(self._meaning.single_row(found[0]))

@@ -6,7 +6,8 @@ this small door.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol, TypeVar
 
 from p2pcommons.core.record import Record
@@ -37,8 +38,12 @@ class CharterSets(Protocol):
         ...
 
     @property
-    def erased(self) -> Mapping[bytes, frozenset[str]]:
-        """Erased records, with the register fields they had written."""
+    def named_erased(self) -> AbstractSet[bytes]:
+        """Every record that some erasure names."""
+        ...
+
+    def erased_fields(self, record_id: bytes, author: bytes) -> frozenset[str] | None:
+        """The register fields that the erased record of this author had written; None where it is not erased."""
         ...
 
     @property
@@ -58,7 +63,7 @@ class Meaning(Protocol[C]):
         """Nodes of one version that hold the same records have the same `state`."""
         ...
 
-    def judge(self, records: Iterable[Record]) -> C:
+    def judge(self, records: Iterable[Record], commons: bytes) -> C:
         """The charter of all these plane-0 records, in any order."""
         ...
 

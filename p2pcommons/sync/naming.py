@@ -6,7 +6,7 @@ of the listener gives its commons the next *slot*, the number by which messages 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from hmac import digest
 
 from p2pcommons.core.identity import TAG_FOLLOW
@@ -96,11 +96,13 @@ class Naming:
                 self.leave(slot)
         return live, left
 
+    def keep(self, followed: Collection[CommonsId]) -> None:
+        """What this node follows now: a commons that it left is offered again when it comes back."""
+        self._offered.intersection_update(followed)
+
     def leave(self, slot: int) -> None:
         """This node left the commons of a slot: the slot is never used again, the commons may be."""
-        commons = self._free(slot)
-        if commons is not None:
-            self._offered.discard(commons)
+        self._free(slot)
 
     def take_leave(self, slot: int) -> None:
         """The peer left the commons of a slot. RemoteProtocolError for a slot never given."""
@@ -108,19 +110,11 @@ class Naming:
         if commons is not None:
             self._seen.discard(tag(commons, Role.DIALLER, self._transcript))
 
-    def forget(self, commons: CommonsId) -> None:
-        """This node left a commons that had no slot: if it comes back, it is offered again."""
-        self._offered.discard(commons)
-
     def commons(self, slot: int) -> CommonsId | None:
         """The commons of a slot, None if it was left. RemoteProtocolError `bad_slot`."""
         if slot >= len(self.slots):
             raise RemoteProtocolError("bad_slot", "a message speaks of a slot that was never given")
         return self.slots[slot]
-
-    def slot_of(self, commons: CommonsId) -> int | None:
-        """The slot of a commons both follow."""
-        return self.slots.index(commons) if commons in self._live else None
 
     def _free(self, slot: int) -> CommonsId | None:
         commons = self.commons(slot)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from p2pcommons.core.limits import PACK_RECORDS_MAX, SALT_BYTES
@@ -10,6 +10,9 @@ from p2pcommons.core.merkle import Span
 from p2pcommons.core.record import CommonsId, Record, RecordId, commons_of
 from p2pcommons.core.seal import Seal, Sealed, pack_value
 from p2pcommons.sync.storage import Key, Reader
+
+Hidden = Callable[[Record], bool]
+"""Whether an erasure in hand names this record: it then goes with its header alone."""
 
 _TREES_KEPT = 4  # trees whose hashes are kept between frames: a stream walks through few at a time (0.5 MiB each)
 _IDS_PER_READ = 512
@@ -23,11 +26,11 @@ class Packer:
         self._store = store
         self._trees: dict[Seal, dict[Span, bytes]] = {}
 
-    def packs(self, records: Sequence[Sealed], hidden: Collection[bytes] = ()) -> list[Any]:
-        """One pack for each seal and plane among these records; `hidden` go with their header alone."""
+    def packs(self, records: Sequence[Sealed], hidden: Hidden = lambda record: False) -> list[Any]:
+        """One pack for each seal and plane among these records; those `hidden` go without their bodies."""
         groups: dict[tuple[Seal, int], list[tuple[int, Record]]] = {}
         for record, made, leaf in records:
-            shown = record._replace(salt=None, body=None) if record.id in hidden else record
+            shown = record._replace(salt=None, body=None) if hidden(record) else record
             groups.setdefault((made, record.header.plane), []).append((leaf, shown))
         packs = []
         for (made, _), members in groups.items():
@@ -37,7 +40,7 @@ class Packer:
         return packs
 
     def page(
-        self, commons: CommonsId, plane: int, after: Key | None, bytes_max: int, hidden: Collection[bytes]
+        self, commons: CommonsId, plane: int, after: Key | None, bytes_max: int, hidden: Hidden
     ) -> tuple[list[Any], Key | None, bool]:
         """Packs of the next records in order of (time, id), the last place given, and whether there were any."""
         records = self._store.page(commons, plane, after, records_max=PACK_RECORDS_MAX, bytes_max=bytes_max)
@@ -48,7 +51,7 @@ class Packer:
         return self.packs(_complete(records, hidden), hidden), Key(last.header.time, last.id), True
 
     def chosen(
-        self, commons: CommonsId, plane: int, ids: Sequence[bytes], bytes_max: int, hidden: Collection[bytes]
+        self, commons: CommonsId, plane: int, ids: Sequence[bytes], bytes_max: int, hidden: Hidden
     ) -> tuple[list[Any], list[bytes]]:
         """Packs of the records asked for, as many as fit, and the ids left for the next call."""
         fitting: list[Sealed] = []
@@ -86,9 +89,9 @@ def weight(sealed: Sealed) -> int:
     return len(record.header_bytes) + len(record.body or b"") + SALT_BYTES
 
 
-def _complete(records: Sequence[Sealed], hidden: Collection[bytes]) -> list[Sealed]:
+def _complete(records: Sequence[Sealed], hidden: Hidden) -> list[Sealed]:
     # A body lost here is not offered as if it were erased: the record waits until it is whole again.
-    return [sealed for sealed in records if sealed.record.body is not None or sealed.record.id in hidden]
+    return [sealed for sealed in records if sealed.record.body is not None or hidden(sealed.record)]
 
 
 def _whole_trees_first(records: list[Sealed]) -> list[Sealed]:

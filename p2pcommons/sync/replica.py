@@ -97,7 +97,7 @@ class Replica(Generic[C]):
             prev=(), kind=kind, body=body, salt=self._random(SALT_BYTES),
         )  # fmt: skip
         commons = commons_of(record)
-        if not self._meaning.judge([record]).set_ids:
+        if not self._meaning.judge([record], commons).set_ids:
             raise LocalProtocolError("bad_founding", "this founding record does not found a commons")
         self.follow(commons)
         made, sealed = seal(key, [record])
@@ -200,14 +200,14 @@ class Replica(Generic[C]):
     ) -> tuple[list[Any], Key | None, bool]:
         """Packs of the next records in order of (time, id), the last place given, and whether more follow."""
         held = self._of(commons)
-        return held.packer.page(commons, plane, after, bytes_max, held.hidden())
+        return held.packer.page(commons, plane, after, bytes_max, held.is_erased)
 
     def packs(
         self, commons: CommonsId, plane: int, ids: Sequence[bytes], bytes_max: int
     ) -> tuple[list[Any], list[bytes]]:
         """Packs of the records asked for, as many as fit, and the ids left for the next call."""
         held = self._of(commons)
-        return held.packer.chosen(commons, plane, ids, bytes_max, held.hidden())
+        return held.packer.chosen(commons, plane, ids, bytes_max, held.is_erased)
 
     def cursor(self, commons: CommonsId, plane: int) -> Key | None:
         """How far an unfinished first stream came, or None."""

@@ -162,7 +162,7 @@ class Store(Reader, Protocol):
         """Write or replace entries with their search rows, and log each in the order of arrival."""
         ...
 
-    def clear_entries(self, commons: CommonsId) -> None:
+    def forget_entries(self, commons: CommonsId) -> None:
         """Forget all entry rows of a commons, before they are made anew from the records."""
         ...
 

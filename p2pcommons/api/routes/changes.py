@@ -1,0 +1,109 @@
+"""What changed, in this node's own order of arrival: as a list, and as server-sent events.
+
+A stream keeps no queue: it reads the log of changes at its client's own speed, so a slow client costs nothing and
+misses nothing, and one that comes back goes on at its `Last-Event-ID`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from p2pcommons.api.forms import Parsed
+from p2pcommons.api.operation import Call, Listing, Media, Operation, answer_items
+from p2pcommons.api.schema import LIMIT, Parameter, bad_parameter
+from p2pcommons.api.serving import HEARTBEAT_S
+from p2pcommons.api.streams import STREAMS
+from p2pcommons.api.verbs import Verbs
+from p2pcommons.api.wire import HEX_SCHEMA, dump
+from p2pcommons.core.limits import PAGE_ITEMS_MAX
+from p2pcommons.node.values import Change
+
+RETRY_MS: Final = 2_000  # when a browser comes back after a broken stream
+
+
+def parse_position(text: str) -> int:
+    """A cursor of the log of changes. ValueError."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise ValueError("this is not a cursor of /changes")
+    return int(text)
+
+
+_SINCE: Final = Parameter(
+    "since", Parsed(parse_position, {"type": "string"}), "only what came behind this: `next`, or an item's `cursor`"
+)
+
+
+def change_json(change: Change) -> dict[str, Any]:
+    """One change as its JSON."""
+    return {"cursor": str(change.position), "commons": change.commons.hex(), "id": change.id.hex()}
+
+
+async def _list(call: Call) -> web.StreamResponse:
+    since = call.arguments["since"] or 0
+    await _check(call.commons, since, "since")
+    changes = await call.commons.changes(since, call.arguments["limit"])
+    return answer_items(map(change_json, changes), str(changes[-1].position) if changes else None)
+
+
+async def _check(commons: Verbs, since: int, name: str) -> None:
+    # Nothing would ever come behind a position that this node has not reached.
+    if since and since > await commons.latest_change():
+        raise bad_parameter(name, "this cursor is of another node, or of before it was restored: start without one")
+
+
+async def _stream(call: Call) -> web.StreamResponse:
+    request = call.request
+    since = call.arguments["since"]
+    name = "since"
+    last = request.headers.get("Last-Event-ID")
+    if last:
+        name = "Last-Event-ID"
+        try:
+            since = parse_position(last)
+        except ValueError as error:
+            raise bad_parameter(name, str(error)) from None
+    if since is None:
+        since = await call.commons.latest_change()
+    await _check(call.commons, since, name)
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+    await response.prepare(request)
+    await request.app[STREAMS].run(request, _events(call.commons, since, response, request.app[HEARTBEAT_S]))
+    return response
+
+
+async def _events(commons: Verbs, since: int, response: web.StreamResponse, heartbeat_s: float) -> None:
+    # An id with no data tells a browser where it stands before the first change comes.
+    await response.write(f"retry: {RETRY_MS}\nid: {since}\n\n".encode())
+    while True:
+        changes = await commons.changes(since, PAGE_ITEMS_MAX)
+        if changes:
+            since = changes[-1].position
+            await response.write(b"".join(map(_event, changes)))
+        elif not await commons.wait_change(since, heartbeat_s):
+            await response.write(b":\n\n")
+
+
+def _event(change: Change) -> bytes:
+    return b"id: %d\ndata: %b\n\n" % (change.position, dump(change_json(change)))
+
+
+OPERATIONS: Final = (
+    Operation(
+        "GET", "/api/v1/changes", "listChanges",
+        "What changed, in this node's own order of arrival; `next` is null only where nothing came behind `since`",
+        _list,
+        answer=Listing({
+            "type": "object",
+            "properties": {"cursor": {"type": "string"}, "commons": HEX_SCHEMA, "id": HEX_SCHEMA},
+            "required": ["cursor", "commons", "id"],
+        }),
+        parameters=(_SINCE, LIMIT),
+    ),
+    Operation(
+        "GET", "/api/v1/changes/stream", "streamChanges",
+        "The same as server-sent events; goes on at `Last-Event-ID` or `since`, else starts now", _stream,
+        answer=Media(("text/event-stream",)), parameters=(_SINCE,), lasting=True,
+    ),
+)  # fmt: skip

@@ -1,0 +1,116 @@
+"""Commons: found, follow, invite, join, and what state they are in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from p2pcommons.api.auth import Grant
+from p2pcommons.api.forms import ID, Choice, Integer, Items, Text
+from p2pcommons.api.operation import Call, Listing, Operation, answer, answer_items, nothing, slice_of
+from p2pcommons.api.routes.peers import ADDRESS
+from p2pcommons.api.schema import CURSOR, LIMIT, Fields, Member, in_path
+from p2pcommons.api.wire import to_json
+from p2pcommons.core.limits import API_BODY_BYTES_MAX
+from p2pcommons.node.values import CommonsInfo, DigestInfo, Invitation
+
+COMMONS_ID: Final = in_path("id", ID, "the commons")
+JOIN: Final = ("invite", "open", "vote")
+UNKNOWN: Final = {404: "`unknown-commons`: not followed here"}
+
+_ADDRESSES_MAX: Final = 32  # addresses to try for one commons
+_LANGUAGES_MAX: Final = 64
+_USES_MAX: Final = 100_000
+_DAYS_MAX: Final = 3_660
+
+
+async def _list(call: Call) -> web.StreamResponse:
+    items, following = slice_of(await call.commons.list_commons(), call)
+    return answer_items(map(to_json, items), following)
+
+
+async def _create(call: Call) -> web.StreamResponse:
+    body = call.body
+    made = await call.commons.create_commons(
+        body["name"], join=body["join"], languages=body["languages"], territory=body["territory"]
+    )
+    return answer(made, status=201, headers={"Location": f"/api/v1/commons/{made.id.hex()}"})
+
+
+async def _get(call: Call) -> web.StreamResponse:
+    return answer(await call.commons.get_commons(call.arguments["id"]))
+
+
+async def _follow(call: Call) -> web.StreamResponse:
+    return answer(await call.commons.follow(call.arguments["id"], call.body["addresses"]))
+
+
+async def _unfollow(call: Call) -> web.StreamResponse:
+    await call.commons.unfollow(call.arguments["id"])
+    return nothing()
+
+
+async def _invite(call: Call) -> web.StreamResponse:
+    body = call.body
+    return answer(await call.commons.invite(call.arguments["id"], uses=body["uses"], days=body["days"]), status=201)
+
+
+async def _join(call: Call) -> web.StreamResponse:
+    return answer(await call.commons.join(call.body["invitation"]))
+
+
+async def _digest(call: Call) -> web.StreamResponse:
+    return answer(await call.commons.digest(call.arguments["id"]))
+
+
+OPERATIONS: Final = (
+    Operation(
+        "GET", "/api/v1/commons", "listCommons", "The commons this node follows", _list, answer=Listing(CommonsInfo),
+        parameters=(LIMIT, CURSOR),
+    ),
+    Operation(
+        "POST", "/api/v1/commons", "createCommons", "Found a commons: the caller is founder, member and follower",
+        _create, answer=CommonsInfo, status=201, needs=Grant.OWN,
+        body=Fields((
+            Member("name", Text(200), "what people call it", required=True),
+            Member("join", Choice(JOIN), "how one becomes a member", default="invite"),
+            Member("languages", Items(Text(35), _LANGUAGES_MAX), "BCP 47", default=()),
+            Member("territory", Text(20), "INSEE or ISO 3166-2 code"),
+        )),
+    ),
+    Operation(
+        "GET", "/api/v1/commons/{id}", "getCommons", "One commons; `state` is `waiting` until something of it is here",
+        _get, answer=CommonsInfo, parameters=(COMMONS_ID,), refusals=UNKNOWN,
+    ),
+    Operation(
+        "POST", "/api/v1/commons/{id}/follow", "followCommons", "Follow; one that is not here yet is no error", _follow,
+        answer=CommonsInfo, needs=Grant.OWN, parameters=(COMMONS_ID,),
+        body=Fields(
+            (Member("addresses", Items(ADDRESS, _ADDRESSES_MAX), "nodes that have it, to keep and dial", default=()),),
+            required=False,
+        ),
+    ),
+    Operation(
+        "DELETE", "/api/v1/commons/{id}/follow", "unfollowCommons", "Forget a commons and its records", _unfollow,
+        status=204, needs=Grant.OWN, parameters=(COMMONS_ID,), refusals=UNKNOWN,
+    ),
+    Operation(
+        "POST", "/api/v1/commons/{id}/invitations", "inviteToCommons", "A new invitation: its line is shown once",
+        _invite, answer=Invitation, status=201, needs=Grant.OWN, parameters=(COMMONS_ID,), refusals=UNKNOWN,
+        body=Fields((
+            Member("uses", Integer(1, _USES_MAX), "how many may join by it", default=1),
+            Member("days", Integer(1, _DAYS_MAX), "for how long", default=30),
+        ), required=False),
+    ),
+    Operation(
+        "POST", "/api/v1/commons/join", "joinCommons", "Follow and join the commons of an invitation", _join,
+        answer=CommonsInfo, needs=Grant.OWN,
+        body=Fields((Member("invitation", Text(API_BODY_BYTES_MAX), "the pasted line", required=True),)),
+    ),
+    Operation(
+        "GET", "/api/v1/commons/{id}/digest", "getDigest",
+        "Equal `fingerprint`: the same records; equal `state`: the same views; zeros while waiting", _digest,
+        answer=DigestInfo, parameters=(COMMONS_ID,), refusals=UNKNOWN,
+    ),
+)  # fmt: skip

@@ -1,0 +1,143 @@
+"""Entries: search, read, add, change, withdraw, look back."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aiohttp import web
+
+from p2pcommons.api.auth import Grant
+from p2pcommons.api.forms import ID, Text
+from p2pcommons.api.operation import Call, Listing, Operation, answer, answer_items, answer_json, etags
+from p2pcommons.api.schema import CURSOR, LIMIT, Free, Parameter, in_path
+from p2pcommons.api.searching import SEARCH, query_of
+from p2pcommons.api.wire import to_json
+from p2pcommons.node.values import EntryAnswer, EntryPage, HistoryItem, RawRecord, Withdrawal
+
+ENTRY: Final[dict[str, Any]] = {"$ref": "#/components/schemas/Entry"}
+DRAFT: Final[dict[str, Any]] = {"$ref": "#/components/schemas/Draft"}
+PATCH: Final[dict[str, Any]] = {"$ref": "#/components/schemas/Patch"}
+
+ENTRY_ID: Final = in_path("id", ID, "the entry")
+TO_COMMONS: Final = Parameter("commons", ID, "the commons to write to", required=True)
+_OF_COMMONS: Final = Parameter("commons", ID, "the commons it is in, where that is not clear")
+_ONE: Final = (ENTRY_ID, _OF_COMMONS)
+_GONE: Final = {404: "`unknown-entry`", 410: "`withdrawn`, with `by`, `at` and `reason`"}
+_STALE: Final = {412: "`entry-changed`: `If-Match` names an older state; the present entry is in `entry`"}
+_TO: Final = {403: "`not-a-member`", 404: "`unknown-commons`", 409: "`commons-waiting`"}
+
+
+async def _search(call: Call) -> web.StreamResponse:
+    if call.arguments["available"]:
+        # An entry is available when its custodian lends it and it is free; nothing can be lent yet.
+        for commons in call.arguments["commons"]:
+            await call.commons.get_commons(commons)
+        return _page(EntryPage((), 0, call.arguments["sort"] or "updated"))
+    return _page(await call.commons.search(query_of(call.arguments)))
+
+
+def _page(page: EntryPage) -> web.Response:
+    facets = {field: [to_json(count) for count in counts] for field, counts in page.facets.items()}
+    return answer_items(page.items, page.next, {"total": page.total, "order": page.order, "facets": facets})
+
+
+def _entry(found: EntryAnswer, status: int = 200, **headers: str) -> web.Response:
+    return answer_json(found.entry, status=status, headers={"ETag": f'"{found.etag}"', **headers})
+
+
+async def _add(call: Call) -> web.StreamResponse:
+    added = await call.commons.add_entry(call.arguments["commons"], call.body)
+    return _entry(added, 201, Location=f"/api/v1/entries/{added.entry['id']}")
+
+
+async def _get(call: Call) -> web.StreamResponse:
+    found = await call.commons.get_entry(call.arguments["id"], call.arguments["commons"])
+    if found.etag in (etags(call.request, "If-None-Match") or ()):
+        return web.Response(status=304, headers={"ETag": f'"{found.etag}"'})
+    return _entry(found)
+
+
+async def _change(call: Call) -> web.StreamResponse:
+    changed = await call.commons.patch_entry(
+        call.arguments["id"], call.body, commons=call.arguments["commons"], if_match=etags(call.request, "If-Match")
+    )
+    return _entry(changed)
+
+
+async def _withdraw(call: Call) -> web.StreamResponse:
+    arguments = call.arguments
+    withdrawal = await call.commons.withdraw_entry(
+        arguments["id"], arguments["reason"], commons=arguments["commons"], if_match=etags(call.request, "If-Match")
+    )
+    return answer(withdrawal)
+
+
+async def _history(call: Call) -> web.StreamResponse:
+    arguments = call.arguments
+    page = await call.commons.history(
+        arguments["id"], commons=arguments["commons"], limit=arguments["limit"], cursor=arguments["cursor"]
+    )
+    return answer_items(map(to_json, page.items), page.next)
+
+
+async def _records(call: Call) -> web.StreamResponse:
+    arguments = call.arguments
+    page = await call.commons.raw_records(
+        arguments["id"], commons=arguments["commons"], limit=arguments["limit"], cursor=arguments["cursor"]
+    )
+    return answer_items(map(to_json, page.items), page.next)
+
+
+async def _conflicts(call: Call) -> web.StreamResponse:
+    arguments = call.arguments
+    page = await call.commons.conflicts(arguments["commons"], limit=arguments["limit"], cursor=arguments["cursor"])
+    return answer_items(page.items, page.next)
+
+
+OPERATIONS: Final = (
+    Operation(
+        "GET", "/api/v1/entries", "searchEntries", "Find entries; all of them with no parameter", _search,
+        answer=Listing(ENTRY, {
+            "total": {"type": "integer"},
+            "order": {"type": "string", "enum": ["relevance", "updated", "created", "title"]},
+            "facets": {
+                "type": "object",
+                "additionalProperties": {"type": "array", "items": {"$ref": "#/components/schemas/FacetCount"}},
+            },
+        }),
+        parameters=SEARCH, refusals={404: "`unknown-commons`"},
+    ),
+    Operation(
+        "POST", "/api/v1/entries", "addEntry", "Add an entry; with `source` an import write", _add, answer=ENTRY,
+        status=201, needs=Grant.CONTRIBUTE, parameters=(TO_COMMONS,), body=Free(DRAFT), refusals=_TO,
+    ),
+    Operation(
+        "GET", "/api/v1/entries/{id}", "getEntry", "One entry, with its `ETag`", _get, answer=ENTRY, parameters=_ONE,
+        refusals=_GONE,
+    ),
+    Operation(
+        "PATCH", "/api/v1/entries/{id}", "changeEntry",
+        "JSON Merge Patch (RFC 7396): absent unchanged, null clears, a list replaces, languages merge", _change,
+        answer=ENTRY, needs=Grant.CONTRIBUTE, parameters=_ONE,
+        body=Free(PATCH, ("application/merge-patch+json", "application/json")), refusals=_GONE | _STALE,
+    ),
+    Operation(
+        "DELETE", "/api/v1/entries/{id}", "withdrawEntry", "Withdraw an entry", _withdraw, answer=Withdrawal,
+        needs=Grant.CONTRIBUTE, parameters=(*_ONE, Parameter("reason", Text(1000), "why, for people")),
+        refusals=_GONE | _STALE,
+    ),
+    Operation(
+        "GET", "/api/v1/entries/{id}/history", "getHistory", "What was written about it, newest first", _history,
+        answer=Listing(HistoryItem), parameters=(*_ONE, LIMIT, CURSOR), refusals={404: "`unknown-entry`"},
+    ),
+    Operation(
+        "GET", "/api/v1/entries/{id}/records", "getRecords", "The signed bytes themselves, oldest first", _records,
+        answer=Listing(RawRecord), parameters=(*_ONE, LIMIT, CURSOR), refusals={404: "`unknown-entry`"},
+    ),
+    Operation(
+        "GET", "/api/v1/conflicts", "listConflicts", "Entries of which concurrent writes disagree", _conflicts,
+        answer=Listing(ENTRY),
+        parameters=(Parameter("commons", ID, "only of this commons"), LIMIT, CURSOR),
+        refusals={404: "`unknown-commons`"},
+    ),
+)  # fmt: skip

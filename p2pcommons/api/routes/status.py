@@ -1,0 +1,69 @@
+"""How the node is and who it is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aiohttp import web
+
+from p2pcommons.api.auth import Grant
+from p2pcommons.api.forms import Text
+from p2pcommons.api.metrics import METRICS, exposition, status_metrics, stream_metric
+from p2pcommons.api.operation import Call, Media, Operation, answer, answer_json
+from p2pcommons.api.schema import Parameter
+from p2pcommons.node.values import Health, IdentityInfo, Status
+
+PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+async def _status(call: Call) -> web.StreamResponse:
+    return answer(await call.commons.status())
+
+
+async def _identity(call: Call) -> web.StreamResponse:
+    return answer(await call.commons.identity())
+
+
+async def _words(call: Call) -> web.StreamResponse:
+    return answer_json({"words": list(await call.commons.recovery_words(call.arguments["language"]))})
+
+
+async def _healthz(call: Call) -> web.StreamResponse:
+    health = await call.commons.health()
+    return answer(health, status=200 if health.ready else 503)
+
+
+async def _metrics(call: Call) -> web.StreamResponse:
+    app = call.request.app
+    text = exposition(
+        [
+            *status_metrics(await call.commons.status()),
+            *await call.commons.metrics(),
+            *app[METRICS].metrics(),
+            stream_metric(app),
+        ]
+    )
+    return web.Response(body=text.encode(), headers={"Content-Type": PROMETHEUS})
+
+
+OPERATIONS: Final = (
+    Operation(
+        "GET", "/api/v1/status", "getStatus", "Is it up, who is it, what does it follow, whom does it see", _status,
+        answer=Status,
+    ),
+    Operation("GET", "/api/v1/identity", "getIdentity", "Who writes here", _identity, answer=IdentityInfo),
+    Operation(
+        "GET", "/api/v1/identity/words", "getRecoveryWords", "The 12 recovery words: secret", _words,
+        answer={
+            "type": "object",
+            "properties": {"words": {"type": "array", "items": {"type": "string"}, "minItems": 12, "maxItems": 12}},
+            "required": ["words"],
+        },
+        needs=Grant.OWN,
+        parameters=(Parameter("language", Text(35), "BCP 47 language of the words", default="en"),),
+    ),
+    Operation(
+        "GET", "/healthz", "getHealth", "200 when every verb works, 503 before", _healthz, answer=Health, always=True
+    ),
+    Operation("GET", "/metrics", "getMetrics", "Numbers for Prometheus", _metrics, answer=Media(("text/plain",))),
+)  # fmt: skip

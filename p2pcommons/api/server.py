@@ -1,0 +1,122 @@
+"""The HTTP server of a node: builds the application from the verbs, starts it, and stops it within seconds.
+
+Driven by the daemon: `async with ApiServer(build_app(commons, settings), host, port)`. The pages for people come in
+as `extra_routes`, behind the same `Host` check and with the same headers; they find the verbs at
+`request.app[COMMONS]`, who is asking by `request.app[DOOR]`, and the long answers at `request.app[STREAMS]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Final
+
+from aiohttp import web
+
+from p2pcommons.api.auth import DOOR, Door, check_host
+from p2pcommons.api.metrics import METRICS, RequestCounts, count_requests
+from p2pcommons.api.openapi import document
+from p2pcommons.api.operation import COMMONS, Call, Operation
+from p2pcommons.api.problems import answer_problems
+from p2pcommons.api.routes import OPERATIONS
+from p2pcommons.api.serving import HEARTBEAT_S, SCRATCH, ApiSettings
+from p2pcommons.api.streams import STREAMS, Streams
+from p2pcommons.api.verbs import Verbs
+from p2pcommons.api.wire import dump
+from p2pcommons.core.limits import API_BODY_BYTES_MAX
+
+STOP_S_MAX: Final = 2  # what open requests get to end; the whole node must be gone within 5 s
+_BACKLOG: Final = 128
+
+# Set where a route did not set its own.
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+
+
+def build_app(
+    commons: Verbs, settings: ApiSettings, extra_routes: Iterable[web.AbstractRouteDef] = ()
+) -> web.Application:
+    """The application that answers for these verbs; `extra_routes` come after the API's own."""
+    app = web.Application(middlewares=[count_requests, answer_problems, check_host], client_max_size=API_BODY_BYTES_MAX)
+    app[COMMONS] = commons
+    app[DOOR] = Door(settings.token, settings.hosts, settings.session)
+    app[STREAMS] = Streams()
+    app[METRICS] = RequestCounts()
+    app[SCRATCH] = settings.scratch
+    app[HEARTBEAT_S] = settings.heartbeat_s
+    for operation in all_operations():
+        for method in operation.methods():
+            app.router.add_route(method, operation.path, operation.handle)
+    app.router.add_routes(extra_routes)
+    app.on_response_prepare.append(_set_headers)
+    app.on_shutdown.append(_close_streams)
+    return app
+
+
+def all_operations() -> tuple[Operation, ...]:
+    """Every operation of the API, its own description among them."""
+    described: list[bytes] = []
+
+    async def describe(call: Call) -> web.StreamResponse:
+        return web.Response(body=described[0], content_type="application/json")
+
+    own = Operation(
+        "GET", "/api/v1/openapi.json", "getOpenapi", "This document", describe, answer={"type": "object"}, always=True
+    )
+    operations = (*OPERATIONS, own)
+    described.append(dump(document(operations)))
+    return operations
+
+
+async def _set_headers(request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+async def _close_streams(app: web.Application) -> None:
+    await app[STREAMS].close()
+
+
+class ApiServer:
+    """An application listening at one address, from `async with` in to out. OSError where the port is taken."""
+
+    def __init__(self, app: web.Application, host: str, port: int) -> None:
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_S_MAX, handle_signals=False)
+        self._host = host
+        self._port = port
+
+    async def __aenter__(self) -> ApiServer:
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port, backlog=_BACKLOG).start()
+        except BaseException:
+            await self._runner.cleanup()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._runner.cleanup()
+
+    @property
+    def host(self) -> str:
+        """The host as it was asked for."""
+        return self._host
+
+    @property
+    def port(self) -> int:
+        """The port really bound."""
+        port: int = self._runner.addresses[0][1]
+        return port
+
+    @property
+    def address(self) -> str:
+        """`HOST:PORT`."""
+        return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"

@@ -1,0 +1,33 @@
+"""How the API is served: its settings, and the values its handlers find in the application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aiohttp import web
+
+from p2pcommons.api.auth import Session
+
+HEARTBEAT_S_DEFAULT: Final = 15.0  # shorter than what proxies and browsers take for a dead stream (30 to 60 s)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """What `build_app` must be told."""
+
+    token: str
+    """The content of `DATA/api-token`."""
+    hosts: tuple[str, ...] = ()
+    """Names and addresses, besides those of loopback, by which this node may be called (`Host`, without port)."""
+    session: Session | None = None
+    """The page's sessions."""
+    scratch: Path | None = None
+    """A folder for temporary files (spools, packs, backups on their way); None: the system's."""
+    heartbeat_s: float = HEARTBEAT_S_DEFAULT
+    """How long an event stream is silent before it shows that it lives."""
+
+
+SCRATCH: Final = web.AppKey[Path | None]("scratch")
+HEARTBEAT_S: Final = web.AppKey("heartbeat_s", float)

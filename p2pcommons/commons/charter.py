@@ -1,0 +1,368 @@
+"""The charter: one pure fold over all records of plane 0 of a commons (chapter 21).
+
+`judge` says which of them are in the set, whose records the commons takes, and what the charter says. Order,
+grouping and duplicates of what it is given change nothing. Knows no store and no peer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from p2pcommons.commons.doors import (
+    BALLOT_PREFIX,
+    ERASE,
+    Founding,
+    Invite,
+    Opening,
+    remembered_verify,
+)
+from p2pcommons.commons.grounding import Door, Grounds, Way, ground
+from p2pcommons.commons.membership import Membership, persons
+from p2pcommons.core.encoding import encode
+from p2pcommons.core.identity import TAG_CHARTER
+from p2pcommons.core.limits import PREV_MAX
+from p2pcommons.core.record import ZEROS, CommonsId, Plane, Record, commons_of, is_founding
+from p2pcommons.core.seal import Verifier
+from p2pcommons.errors import FormError
+
+JOIN_POLICIES: Final = ("invite", "open", "vote")
+
+
+class Member(NamedTuple):
+    """A person: all keys that doors link, shown under the one whose door has the smallest id."""
+
+    key: bytes
+    keys: tuple[bytes, ...]  # ascending; some may be purged, one at least is admitted
+    joined: int  # record time of that door
+    by: bytes | None  # who made that door: inviter, opener, older key; None for the founder
+    steward: bool
+
+
+class Entrance(NamedTuple):
+    """A way in that new keys can use now."""
+
+    id: bytes
+    author: bytes
+    public: bytes | None  # an invitation's public key; None: open to anyone
+    stamp_bits: int
+    uses: int | None  # invitations: how many persons it is meant for, None for any number
+    expires: int | None  # invitations: Unix ms; None: never
+    used: int  # keys that came in by it and stand
+
+
+class Erasure(NamedTuple):
+    """One record named by one `record.erase` of an admitted key."""
+
+    person: bytes  # shown key of who erased
+    keys: frozenset[bytes]  # all keys of that person
+    fields: frozenset[str]
+
+
+class _Head(NamedTuple):
+    time: int
+    id: bytes
+    author: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Charter:
+    """The fold of the plane-0 records given. All of it is made of the set alone, but `ungrounded` and `missing`."""
+
+    commons: CommonsId
+    founded: bool = False  # whether the founding record is here: all else is empty without
+    name: str = ""
+    languages: tuple[str, ...] = ()  # BCP 47
+    territory: str | None = None  # INSEE or ISO 3166-2
+    licence: str | None = None  # SPDX expression, the default for new entries
+    join: str = "invite"  # "invite", "open" or "vote"
+    announced: bool = False
+    set_ids: frozenset[bytes] = frozenset()  # the set of plane 0
+    ungrounded: frozenset[bytes] = frozenset()  # given, and may yet be grounded once `missing` are here
+    missing: frozenset[bytes] = frozenset()  # ids that these name and that were not given (with their bodies)
+    admitted: frozenset[bytes] = frozenset()  # keys with a standing door and not purged
+    members: tuple[Member, ...] = ()  # ascending by key
+    stewards: frozenset[bytes] = frozenset()  # admitted keys of steward persons
+    quorum: int = 1  # steward persons that a purge or an act on stewards needs
+    heads: tuple[bytes, ...] = ()  # ids, latest first
+    entrances: tuple[Entrance, ...] = ()  # ascending by id
+    erased: Mapping[bytes, frozenset[str]] = field(default_factory=dict)  # by stewards: whoever wrote the record
+    erased_own: Mapping[bytes, tuple[Erasure, ...]] = field(default_factory=dict)  # by others: counts on own records
+    digest: bytes = b""  # 32 bytes: hash of the charter view, part of `state`
+    _persons: Mapping[bytes, Member] = field(default_factory=dict, repr=False)
+    _heads: tuple[_Head, ...] = field(default=(), repr=False)  # latest first
+    _anchors: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
+
+    def counts(self, author: bytes) -> bool:
+        """Whether this key's catalogue records count in views. In this version: whether it is admitted."""
+        return author in self.admitted
+
+    def person(self, key: bytes) -> Member | None:
+        """The member that a key belongs to; None for a key that never stood here."""
+        return self._persons.get(key)
+
+    @property
+    def named_erased(self) -> frozenset[bytes]:
+        """Every record that some erasure names, whether it counts for that record's author or not."""
+        return frozenset(self.erased) | frozenset(self.erased_own)
+
+    def erased_fields(self, record_id: bytes, author: bytes) -> frozenset[str] | None:
+        """The register fields that the erased record of this author had written; None where it is not erased.
+
+        This is the whole rule: `erased` has what stewards erased, and authors erase their own.
+        """
+        found = self.erased.get(record_id)
+        for erasure in self.erased_own.get(record_id, ()):
+            if author in erasure.keys:
+                found = erasure.fields | (found or frozenset())
+        return found
+
+    def open_entrance(self) -> Entrance | None:
+        """The way in that is open to anyone, if there is one: that of the least work, then of the smallest id."""
+        return min((e for e in self.entrances if e.public is None), key=lambda e: (e.stamp_bits, e.id), default=None)
+
+    def entrance(self, way: bytes) -> Entrance | None:
+        """A way in by its record id; None where it is not here or closed."""
+        return next((e for e in self.entrances if e.id == way), None)
+
+    def prev_for(self, author: bytes) -> tuple[bytes, ...]:
+        """What this key's next plane-0 record names (but a join, which names its way, and a ballot): ascending.
+
+        All heads. Where they are more than 32: the key's own last record (or the door that let it in), then the
+        latest heads of distinct keys, then the latest others.
+        """
+        if len(self._heads) <= PREV_MAX:
+            return tuple(sorted(self.heads))
+        chosen = dict.fromkeys([self._anchors[author]] if author in self._anchors else [])
+        distinct: dict[bytes, bytes] = {}
+        for head in self._heads:
+            distinct.setdefault(head.author, head.id)
+        for identifier in (*distinct.values(), *self.heads):
+            if len(chosen) == PREV_MAX:
+                break
+            chosen[identifier] = None
+        return tuple(sorted(chosen))
+
+
+def judge(records: Iterable[Record], commons: bytes | None = None, *, check: Verifier = remembered_verify) -> Charter:
+    """The charter of a commons, from plane-0 records in any order; other planes and commons are passed over.
+
+    `commons` None: the one whose founding record is given (of several, the smallest id). A record without its
+    body is as good as not given. Never raises: what does not fit does nothing.
+    """
+    whole = {r.id: r for r in records if r.header.plane == Plane.CHARTER and r.body is not None}
+    if commons is None:
+        commons = min((r.id for r in whole.values() if is_founding(r)), default=ZEROS)
+    given: dict[bytes, Record] = {r.id: r for r in whole.values() if commons_of(r) == commons}
+    grounds = ground(given, commons, check)
+    if grounds.founding is None:
+        return Charter(CommonsId(commons), ungrounded=grounds.waiting, missing=grounds.missing, digest=_digest({}))
+    return _view(grounds, Membership(grounds))
+
+
+def _view(grounds: Grounds, membership: Membership) -> Charter:
+    # Views are made of the set alone: what is grounded but not in it must not be seen from here on.
+    in_set = [record for record in grounds.records.values() if record.id in membership.set_ids]
+    content = _content(grounds.records[grounds.commons])
+    members = _members(grounds, membership)
+    person = {key: member for member in members for key in member.keys}
+    entrances = _entrances(grounds, membership)
+    join = _one_of(content.get("join"), JOIN_POLICIES, "invite")
+    if any(entrance.public is None for entrance in entrances):
+        join = "open"
+    elif join == "open":
+        join = "invite"
+    announced = content.get("announced")
+    erased, erased_own = _erasures(in_set, grounds, membership, person)
+    heads = _heads(in_set)
+    charter = Charter(
+        commons=CommonsId(grounds.commons),
+        founded=True,
+        name=_text(content.get("name")) or "",
+        languages=_texts(content.get("languages")),
+        territory=_text(content.get("territory")),
+        licence=_text(content.get("licence")),
+        join=join,
+        announced=announced if type(announced) is bool else join == "open",
+        set_ids=membership.set_ids,
+        ungrounded=grounds.waiting,
+        missing=grounds.missing,
+        admitted=membership.admitted,
+        members=members,
+        stewards=frozenset(key for member in members if member.steward for key in member.keys) & membership.admitted,
+        quorum=membership.quorum(),
+        heads=tuple(head.id for head in heads),
+        entrances=entrances,
+        erased=erased,
+        erased_own=erased_own,
+        _persons=person,
+        _heads=heads,
+        _anchors=_anchors(in_set, grounds, membership),
+    )
+    return replace(charter, digest=_digest(view_value(charter)))
+
+
+def view_value(charter: Charter) -> dict[str, Any]:
+    """The charter view as the canonical map that `digest` is the hash of; empty without a founding record."""
+    if not charter.founded:
+        return {}
+    own = charter.erased_own
+    return {
+        "announced": charter.announced,
+        "commons": charter.commons,
+        "entrances": [[e.id, e.author, e.public, e.stamp_bits, e.uses, e.expires, e.used] for e in charter.entrances],
+        "erased": [[i, sorted(charter.erased[i])] for i in sorted(charter.erased)],
+        "erased_own": [[i, [[e.person, sorted(e.fields)] for e in own[i]]] for i in sorted(own)],
+        "join": charter.join,
+        "languages": charter.languages,
+        "licence": charter.licence,
+        "members": [[m.key, m.keys, m.joined, m.by, m.steward] for m in charter.members],
+        "name": charter.name,
+        "quorum": charter.quorum,
+        "territory": charter.territory,
+    }
+
+
+def _digest(view: Mapping[str, Any]) -> bytes:
+    return sha256(TAG_CHARTER + encode(view)).digest()
+
+
+def _members(grounds: Grounds, membership: Membership) -> tuple[Member, ...]:
+    standing = [d for d in grounds.doors if d.bit & membership.standing and d.id in membership.set_ids]
+    # A key that stands but by no door of the set is purged, or was let in by one who is: no link of it is seen.
+    root = persons(standing)
+    together: dict[bytes, list[bytes]] = {}
+    for key in root:
+        together.setdefault(root[key], []).append(key)
+    first: dict[bytes, Door] = {}
+    for door in standing:
+        shown = first.get(root[door.key])
+        if shown is None or door.id < shown.id:
+            first[root[door.key]] = door
+    stewards = membership.stewards(membership.set_bits)
+    found = []
+    for one, keys in together.items():
+        if not membership.admitted.isdisjoint(keys):
+            door = first[one]
+            joined = grounds.records[door.id].header.time
+            steward = not stewards.keys().isdisjoint(keys)
+            found.append(Member(door.key, tuple(sorted(keys)), joined, door.maker, steward))
+    return tuple(sorted(found))
+
+
+def _entrances(grounds: Grounds, membership: Membership) -> tuple[Entrance, ...]:
+    used: dict[bytes, set[bytes]] = {}
+    for door in grounds.doors:
+        if door.bit & membership.standing and door.key in membership.admitted:
+            used.setdefault(door.way, set()).add(door.key)
+    return tuple(
+        _entrance(grounds.records[way.id], way, len(used.get(way.id, ())) - (way.id == grounds.commons))
+        for way in sorted(grounds.ways.values())
+        if _is_entrance(way, grounds, membership)
+    )
+
+
+def _is_entrance(way: Way, grounds: Grounds, membership: Membership) -> bool:
+    if membership.is_closed(way.id, way.author):
+        return False
+    if isinstance(way.form, Founding):
+        return True
+    if way.author not in membership.admitted:
+        return False
+    # Who may invite is for the rest of the charter to say; opening joining to anyone is a steward's.
+    return isinstance(way.form, Invite) or way.author in membership.stewards(grounds.pasts[way.id])
+
+
+def _entrance(record: Record, way: Way, used: int) -> Entrance:
+    if isinstance(way.form, Founding | Opening):
+        return Entrance(way.id, way.author, None, way.form.stamp_bits, None, None, used)
+    content = _content(record)
+    uses, expires = _count(content.get("uses")), _count(content.get("expires"))
+    return Entrance(way.id, way.author, way.form.public, way.form.stamp_bits, uses, expires, used)
+
+
+def _erasures(
+    in_set: Sequence[Record], grounds: Grounds, membership: Membership, person: Mapping[bytes, Member]
+) -> tuple[dict[bytes, frozenset[str]], dict[bytes, tuple[Erasure, ...]]]:
+    erased: dict[bytes, frozenset[str]] = {}
+    own: dict[bytes, dict[bytes, frozenset[str]]] = {}
+    for record in in_set:
+        author = record.header.author
+        if record.header.kind != ERASE or author not in membership.admitted:
+            continue
+        steward = author in membership.stewards(grounds.pasts[record.id])
+        for identifier, fields in _erasure_items(_content(record)):
+            if identifier in membership.set_ids:  # bodies of plane 0 are never erased
+                continue
+            if steward:
+                erased[identifier] = erased.get(identifier, frozenset()) | fields
+            else:
+                by = own.setdefault(identifier, {})
+                by[person[author].key] = by.get(person[author].key, frozenset()) | fields
+    keys = {member.key: frozenset(member.keys) for member in person.values()}
+    return erased, {
+        identifier: tuple(Erasure(one, keys[one], by[one]) for one in sorted(by)) for identifier, by in own.items()
+    }
+
+
+def _erasure_items(content: Mapping[str, Any]) -> list[tuple[bytes, frozenset[str]]]:
+    items = content.get("ids")
+    if type(items) is not list:
+        return []
+    found = []
+    for item in items:
+        if type(item) is not list or len(item) != 2:
+            return []
+        identifier, fields = item
+        if type(identifier) is not bytes or len(identifier) != 32 or type(fields) is not list:
+            return []
+        if any(type(name) is not str for name in fields):
+            return []
+        found.append((identifier, frozenset(fields)))
+    return found
+
+
+def _heads(in_set: Sequence[Record]) -> tuple[_Head, ...]:
+    # A ballot names only its proposal: were it a head, or did it hide one, what others saw would be lost.
+    plain = [record for record in in_set if not record.header.kind.startswith(BALLOT_PREFIX)]
+    named = {parent for record in plain for parent in record.header.prev}
+    heads = (_Head(r.header.time, r.id, r.header.author) for r in plain if r.id not in named)
+    return tuple(sorted(heads, reverse=True))
+
+
+def _anchors(in_set: Sequence[Record], grounds: Grounds, membership: Membership) -> dict[bytes, bytes]:
+    """For each admitted key a record whose past or self has a door of it: its last one, else the door itself."""
+    last: dict[bytes, tuple[int, bytes]] = {}
+    for door in grounds.doors:
+        if door.bit & membership.standing and door.key in membership.admitted and door.id in membership.set_ids:
+            last[door.key] = max((-1, door.id), last.get(door.key, (-1, b"")))
+    for record in in_set:
+        author = record.header.author
+        if author in membership.admitted and not record.header.kind.startswith(BALLOT_PREFIX):
+            last[author] = max((record.header.time, record.id), last.get(author, (-1, b"")))
+    return {key: identifier for key, (_, identifier) in last.items()}
+
+
+def _content(record: Record) -> dict[str, Any]:
+    try:
+        return record.content()
+    except FormError:
+        return {}
+
+
+def _text(value: Any) -> str | None:
+    return value if type(value) is str else None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(value) if type(value) is list and all(type(item) is str for item in value) else ()
+
+
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and value >= 0 else None
+
+
+def _one_of(value: Any, known: Sequence[str], default: str) -> str:
+    return value if type(value) is str and value in known else default

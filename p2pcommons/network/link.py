@@ -1,0 +1,87 @@
+"""One link to one peer: a WebSocket whose binary frames are a session's bytes (chapter 30, "Links").
+
+Knows frames, not what is in them. The session above bounds what may be under way; TCP's own back-pressure does
+the rest: who does not call `receive` is not sent more, and `send` waits while the peer does not read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from aiohttp import ClientError, ClientWebSocketResponse, WSCloseCode, WSMsgType, web
+
+from p2pcommons.core.limits import CLOSE_MS_MAX, FRAME_BYTES_MAX, SEND_MS_MAX
+from p2pcommons.errors import LocalProtocolError, P2PCommonsError
+from p2pcommons.sync.handshake import Role
+
+SUBPROTOCOL: Final = "p2pcommons.v1"
+_REASON_BYTES_MAX: Final = 123  # RFC 6455 5.5: a control frame holds 125 bytes, two of them the code
+
+
+class LinkLost(P2PCommonsError):
+    """The peer or the way to it is gone."""
+
+
+class Link:
+    """A WebSocket in both directions. One task receives; any may send; whoever made the link closes it.
+
+    `channel`: what the handshake binds to: 0x01 ‖ SHA-256(certificate), or 0x02 ‖ host name, or empty for a link
+    that came in through a proxy. `remote`: the address as text, for people.
+    """
+
+    __slots__ = ("_closed", "_socket", "bytes_received", "bytes_sent", "channel", "remote", "role")
+
+    def __init__(
+        self, socket: ClientWebSocketResponse | web.WebSocketResponse, role: Role, channel: bytes, remote: str
+    ) -> None:
+        self._socket = socket
+        self._closed = False
+        self.role = role
+        self.channel = channel
+        self.remote = remote
+        self.bytes_received = 0
+        self.bytes_sent = 0
+
+    def __repr__(self) -> str:
+        return f"Link({self.role.name.lower()} {self.remote})"
+
+    async def receive(self) -> bytes | None:
+        """The next frame, at most 1 MiB; None when the link has ended. Frames come in order, or the link ends."""
+        if self._closed:
+            return None
+        message = await self._socket.receive()
+        if message.type is WSMsgType.BINARY:
+            frame: bytes = message.data
+            self.bytes_received += len(frame)
+            return frame
+        if message.type is WSMsgType.TEXT:
+            await self.close(WSCloseCode.UNSUPPORTED_DATA, "frames are binary")
+        self._closed = True
+        return None
+
+    async def send(self, frame: bytes) -> None:
+        """Send a frame; returns when there is room for the next. LinkLost if the peer is gone or does not read."""
+        if len(frame) > FRAME_BYTES_MAX:
+            raise LocalProtocolError("too_large", f"a frame of {len(frame)} bytes; at most {FRAME_BYTES_MAX} travel")
+        try:
+            async with asyncio.timeout(SEND_MS_MAX / 1000):
+                await self._socket.send_bytes(frame)
+        except TimeoutError as error:
+            self._closed = True
+            await self.close(WSCloseCode.GOING_AWAY, "")
+            raise LinkLost("link_stalled", f"{self.remote} does not read what it is sent") from error
+        except (ClientError, ConnectionError, RuntimeError) as error:
+            self._closed = True
+            raise LinkLost("link_lost", f"the link to {self.remote} has ended") from error
+        self.bytes_sent += len(frame)
+
+    async def close(self, code: int = WSCloseCode.OK, reason: str = "") -> None:
+        """Say goodbye and end the link; waits at most three seconds. Closing twice does nothing."""
+        self._closed = True
+        text = reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore").encode()
+        # The peer's side of goodbye is a courtesy: whatever goes wrong with it, the link is over.
+        with suppress(ClientError, ConnectionError, RuntimeError, TimeoutError):
+            async with asyncio.timeout(2 * CLOSE_MS_MAX / 1000):
+                await self._socket.close(code=code, message=text)

@@ -1,0 +1,367 @@
+"""Reads of the SQLite store: records, trees, entries, and the moment that they belong to.
+
+A reader has its own connection and is used by one thread at a time. Every call, and everything within one
+`moment()`, is answered from one state of the database; it holds all that was committed before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple, cast
+
+import msgpack
+
+from p2pcommons.commons.entry import fold_single
+from p2pcommons.commons.query import Found, Hit, Query
+from p2pcommons.core.encoding import pack_ordered
+from p2pcommons.core.identity import PublicKey
+from p2pcommons.core.merkle import Span
+from p2pcommons.core.record import ZEROS, CommonsId, Header, Plane, Record, RecordId, Subject
+from p2pcommons.core.seal import Seal, Sealed
+from p2pcommons.errors import LocalProtocolError, StoreError
+from p2pcommons.store.database import Database
+from p2pcommons.store.facets import Columns, Mirror
+from p2pcommons.store.finding import find
+from p2pcommons.store.search import plan
+from p2pcommons.store.trees import spans
+from p2pcommons.sync.storage import CommonsState, EntryState, Key, SetState
+
+MOMENT_TRIES: Final = 100  # commits that may come between a reader's two first looks, one after the other
+RECORD: Final = "id, header, salt, body"
+SEALED: Final = RECORD + ", seal, leaf"
+
+
+class Counts(NamedTuple):
+    """What is kept of a commons, counted out."""
+
+    charter: int  # records of plane 0
+    catalogue: int  # records of plane 1
+    entries: int  # entries with at least one record, hidden ones too
+    shown: int
+    conflicts: int  # shown entries that hold one
+
+
+class SqliteReader:
+    """`sync.storage.Reader` and the search side, over one connection."""
+
+    def __init__(self, database: Database, mirror: Mirror) -> None:
+        self._database = database
+        self._mirror = mirror
+        self._columns: Columns | None = None
+        self._depth = 0
+
+    # -- moments
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """Everything read within belongs to one state of the database. May be nested."""
+        if self._depth or self._database.in_transaction:
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+            return
+        self._columns = self._begin()
+        self._depth = 1
+        try:
+            yield
+        finally:
+            self._depth = 0
+            self._columns = None
+            self._database.roll_back()  # nothing was written
+
+    def _begin(self) -> Columns:
+        for _ in range(MOMENT_TRIES):
+            self._database.run("BEGIN")
+            columns = self._mirror.at(self._database.number("SELECT version FROM counter"))
+            if columns is not None:
+                return columns
+            self._database.roll_back()
+        raise StoreError("locked", f"{self._database.path}: another program changes it: stop one of the two")
+
+    # -- sync.storage.Reader
+
+    def followed(self) -> list[CommonsId]:
+        """Commons followed, by id."""
+        return [row[0] for row in self._database.rows("SELECT id FROM commons WHERE followed ORDER BY id")]
+
+    def state(self, commons: CommonsId) -> CommonsState | None:
+        """The commons' sums; None where nothing of it is here yet."""
+        row = self._database.one("SELECT state FROM commons WHERE id=?", (commons,))
+        return read_state(row[0]) if row is not None and row[0] is not None else None
+
+    def present(self, ids: Iterable[bytes]) -> set[bytes]:
+        """Which of these records are kept."""
+        return {row[0] for row in self._database.each("SELECT id FROM record WHERE id=?", [(i,) for i in ids])}
+
+    def sealed(self, ids: Iterable[bytes]) -> list[Sealed]:
+        """These records with their seals; those not kept are left out."""
+        with self.moment():
+            rows = self._database.each(f"SELECT {SEALED} FROM record WHERE id=?", [(i,) for i in ids])
+            return self._with_seals(rows)
+
+    def page(
+        self, commons: CommonsId, plane: int, after: Key | None, *, records_max: int, bytes_max: int
+    ) -> list[Sealed]:
+        """Records in order of (time, id) behind `after`, up to the limits; at least one if there is one."""
+        rows: list[tuple[Any, ...]] = []
+        size = 0
+        with self.moment():
+            for row in self._database.scan(
+                f"SELECT {SEALED} FROM record WHERE commons=? AND plane=? AND (time, id) > (?, ?)"
+                " ORDER BY time, id LIMIT ?",
+                (self._number(commons), plane, *(after or (-1, b"")), records_max),
+            ):
+                size += sum(map(len, filter(None, row[1:4])))
+                if rows and size > bytes_max:
+                    break
+                rows.append(row)
+            return self._with_seals(rows)
+
+    def keys(self, commons: CommonsId, plane: int, after: Key | None, limit: int) -> list[Key]:
+        """Places in order of (time, id) behind `after`."""
+        with self.moment():
+            rows = self._database.rows(
+                "SELECT time, id FROM record WHERE commons=? AND plane=? AND (time, id) > (?, ?)"
+                " ORDER BY time, id LIMIT ?",
+                (self._number(commons), plane, *(after or (-1, b"")), limit),
+            )
+        return [Key(*row) for row in rows]
+
+    def charter(self, commons: CommonsId) -> list[Record]:
+        """All plane-0 records kept, in order of (time, id)."""
+        with self.moment():
+            rows = self._database.rows(
+                f"SELECT {RECORD} FROM record WHERE commons=? AND plane=? ORDER BY time, id",
+                (self._number(commons), Plane.CHARTER),
+            )
+        return [read_record(*row) for row in rows]
+
+    def about(self, commons: CommonsId, subjects: Iterable[bytes]) -> dict[bytes, list[Record]]:
+        """All plane-1 records kept about each of these subjects, in order of (time, id); absent where none."""
+        with self.moment():
+            number = self._number(commons)
+            rows = self._database.each(
+                f"SELECT {RECORD} FROM record INDEXED BY record_subject"
+                " WHERE subject=? AND commons=? AND plane=? ORDER BY time, id",
+                [(subject, number, Plane.CATALOGUE) for subject in dict.fromkeys(subjects)],
+            )
+        found: dict[bytes, list[Record]] = {}
+        for row in rows:
+            record = read_record(*row)
+            found.setdefault(record.header.subject, []).append(record)
+        return found
+
+    def entries(self, commons: CommonsId, subjects: Iterable[bytes]) -> dict[bytes, EntryState]:
+        """What is kept of these entries; absent where they have no record."""
+        with self.moment():
+            number = self._number(commons)
+            rows = self._database.each(
+                "SELECT subject, view, record, digest, place IS NOT NULL FROM entry"
+                " WHERE subject=? AND commons=? AND (record IS NOT NULL OR view IS NOT NULL)",
+                [(subject, number) for subject in subjects],
+            )
+        return {row[0]: EntryState(row[1], row[2], row[3], bool(row[4])) for row in rows}
+
+    def tree(self, seal: Seal) -> dict[Span, bytes]:
+        """All that is known of a seal's tree: leaves kept, and nodes for the others; empty where unknown."""
+        with self.moment():
+            number = self._seal_number(seal)
+            if number is None:
+                return {}
+            known = self._nodes(number)
+            known.update(spans(self._leaves(number)))
+            return known
+
+    def last_of(self, commons: CommonsId, plane: int, author: bytes, time_max: int) -> Key | None:
+        """An author's latest record not after `time_max`."""
+        with self.moment():
+            number = self._number(commons)
+            row = self._database.one(
+                "SELECT latest.time, latest.id, a FROM latest JOIN author ON a=latest.author"
+                " WHERE key=? AND commons=? AND plane=?",
+                (author, number, plane),
+            )
+            if row is not None and not 0 <= row[0] <= time_max:
+                row = self._database.one(
+                    "SELECT time, id FROM record WHERE commons=? AND plane=? AND time<=? AND +author=?"
+                    " ORDER BY time DESC, id DESC LIMIT 1",
+                    (number, plane, time_max, row[2]),
+                )
+        return None if row is None else Key(row[0], row[1])
+
+    def authored(self, commons: CommonsId, authors: Iterable[bytes]) -> list[RecordId]:
+        """Ids of all plane-1 records of these authors (one scan of the commons)."""
+        with self.moment():
+            wanted = {
+                row[0] for row in self._database.each("SELECT a FROM author WHERE key=?", [(key,) for key in authors])
+            }
+            if not wanted:
+                return []
+            return [
+                row[0]
+                for row in self._database.scan(
+                    "SELECT id, author FROM record WHERE commons=? AND plane=? ORDER BY n",
+                    (self._number(commons), Plane.CATALOGUE),
+                )
+                if row[1] in wanted
+            ]
+
+    def value(self, name: str) -> bytes | None:
+        """A small local value."""
+        row = self._database.one("SELECT value FROM local WHERE name=?", (name,))
+        return None if row is None else row[0]
+
+    # -- the search side
+
+    def search(self, query: Query) -> Found:
+        """A page of shown entries, with totals and facets over all that was found. Refused: see `search.plan`."""
+        return self._find(query, False)
+
+    def conflicts(self, commons: Sequence[CommonsId] = (), limit: int = 50, cursor: str | None = None) -> Found:
+        """Shown entries in which concurrent writes wait for a decision, last updated first."""
+        return self._find(Query(commons=tuple(commons), limit=limit, cursor=cursor), True)
+
+    def _find(self, query: Query, conflicts_only: bool) -> Found:
+        checked = plan(query, conflicts_only)
+        with self.moment():
+            if self._columns is None:
+                raise LocalProtocolError("in_transaction", "search sees what is committed: end the transaction first")
+            numbers, after, total, order, facets = find(self._database, self._columns, checked)
+            return Found(tuple(self._hits(numbers)), total, order, after, facets)
+
+    def entry(self, commons: CommonsId, subject: bytes) -> Hit | None:
+        """One entry, shown or hidden (its view tells); None where it has no record here."""
+        with self.moment():
+            row = self._database.one(
+                "SELECT n FROM entry WHERE subject=? AND commons=? AND (record IS NOT NULL OR view IS NOT NULL)",
+                (subject, self._number(commons)),
+            )
+            return None if row is None else self._hits([row[0]])[0]
+
+    def find_entry(self, subject: bytes) -> list[tuple[CommonsId, Subject]]:
+        """The commons in which this subject is an entry, by id."""
+        return self._database.rows(
+            "SELECT commons.id, subject FROM entry JOIN commons ON c=commons"
+            " WHERE subject=? AND (record IS NOT NULL OR view IS NOT NULL) ORDER BY commons.id",
+            (subject,),
+        )
+
+    def changes(self, since: int, limit: int) -> list[tuple[int, CommonsId, Subject]]:
+        """Entries written after `since`, in this node's order of arrival: each once, at its last change."""
+        return self._database.rows(
+            "SELECT n, commons.id, subject FROM entry JOIN commons ON c=commons WHERE n>? ORDER BY n LIMIT ?",
+            (since, limit),
+        )
+
+    def last_change(self) -> int:
+        """The number of the latest change; 0 before the first."""
+        return self._database.number("SELECT next - 1 FROM counter")
+
+    def counts(self, commons: CommonsId) -> Counts:
+        """Records and entries of a commons, counted out (some milliseconds per 100,000)."""
+        with self.moment():
+            number = self._number(commons)
+            records = [
+                self._database.number("SELECT count(*) FROM record WHERE commons=? AND plane=?", (number, plane))
+                for plane in (Plane.CHARTER, Plane.CATALOGUE)
+            ]
+            entries = self._database.number(
+                "SELECT count(*) FROM entry WHERE commons=? AND (record IS NOT NULL OR view IS NOT NULL)", (number,)
+            )
+            if self._columns is None:
+                raise LocalProtocolError("in_transaction", "counts are of what is committed: end the transaction first")
+            shown = self._columns.of_commons(self._columns.shown(), (number,))
+            return Counts(*records, entries, len(shown), len(self._columns.with_conflicts(shown)))
+
+    # -- the whole store
+
+    def integrity(self) -> list[str]:
+        """What is wrong with the file itself; empty if nothing. (What is in the records, a replica verifies.)"""
+        return self._database.faults()
+
+    def backup_to(self, path: str) -> None:
+        """A whole copy of the database in a new file; writing goes on meanwhile."""
+        copying = Database(self._database.path, writes=False)
+        try:
+            copying.run("PRAGMA query_only=OFF")  # VACUUM INTO writes, though not to this file
+            copying.copy_to(path)
+        finally:
+            copying.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._database.close()
+
+    # -- rows to values
+
+    def _number(self, commons: bytes) -> int:
+        """A commons' number; 0, which is nobody's, where it is not known."""
+        return self._database.number("SELECT c FROM commons WHERE id=?", (commons,))
+
+    def _seal_number(self, seal: Seal) -> int | None:
+        row = self._database.one(
+            "SELECT s FROM seal JOIN author ON a=author WHERE root=? AND signature=? AND key=? AND size=?",
+            (seal.root, seal.signature, seal.author, seal.tree_size),
+        )
+        return None if row is None else row[0]
+
+    def _leaves(self, seal: int) -> dict[int, bytes]:
+        return dict(
+            cast("list[tuple[int, bytes]]", self._database.rows("SELECT leaf, id FROM record WHERE seal=?", (seal,)))
+        )
+
+    def _nodes(self, seal: int) -> dict[Span, bytes]:
+        rows = self._database.rows("SELECT start, stop, hash FROM node WHERE seal=?", (seal,))
+        return {Span(start, stop): found for start, stop, found in rows}
+
+    def _with_seals(self, rows: Sequence[tuple[Any, ...]]) -> list[Sealed]:
+        seals = {
+            row[0]: Seal(PublicKey(row[1]), CommonsId(ZEROS if row[2] == row[4] else row[2]), row[3], row[4], row[5])
+            for row in self._database.each(
+                "SELECT s, key, commons.id, size, root, signature FROM seal"
+                " JOIN author ON a=author JOIN commons ON c=commons WHERE s=?",
+                [(number,) for number in {row[4] for row in rows}],
+            )
+        }  # fmt: skip
+        return [Sealed(read_record(*row[:4]), seals[row[4]], row[5]) for row in rows]
+
+    def _hits(self, numbers: Sequence[int]) -> list[Hit]:
+        rows = self._database.each(
+            "SELECT commons.id, subject, view, record FROM entry JOIN commons ON c=commons WHERE n=?",
+            [(number,) for number in numbers],
+        )
+        single = [(row[3],) for row in rows if row[2] is None]
+        folds = {
+            row[0]: fold_single(read_record(*row)).canonical()
+            for row in self._database.each(f"SELECT {RECORD} FROM record WHERE id=?", single)
+        }
+        return [Hit(row[0], row[1], folds[row[3]] if row[2] is None else row[2]) for row in rows]
+
+
+def read_record(identifier: bytes, header: bytes, salt: bytes | None, body: bytes | None) -> Record:
+    """A record from bytes that were checked before they were stored."""
+    _, commons, plane, author, after, time, subject, prev, kind, body_hash, size = msgpack.unpackb(header)
+    parsed = Header(commons, plane, author, after, time, subject, tuple(prev), kind, body_hash, size)
+    return Record(RecordId(identifier), parsed, header, salt, body)
+
+
+def state_bytes(state: CommonsState) -> bytes:
+    """A commons' sums as they are stored."""
+    return pack_ordered(
+        [*state.charter, *state.catalogue, state.views.to_bytes(32, "big"), state.entries, state.bodies_missing]
+    )
+
+
+def read_state(stored: bytes) -> CommonsState:
+    """The reverse of `state_bytes`."""
+    count, lanes, catalogue, catalogue_lanes, views, entries, missing = msgpack.unpackb(stored)
+    return CommonsState(
+        SetState(count, lanes),
+        SetState(catalogue, catalogue_lanes),
+        int.from_bytes(views, "big"),
+        entries,
+        missing,
+    )

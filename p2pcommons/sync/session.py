@@ -1,0 +1,428 @@
+"""A session: one peer, from the first byte to the last, as a machine of values (chapter 30).
+
+Frames and `now_ms` come in through `receive_data` and `handle_timeout`, events go out; frames to send are taken
+from `data_to_send`, again and again until it returns none. Both ends run this code and differ in their role only.
+Knows no socket, no clock and no dice; records are its library's business, a commons' rounds those of `Exchange`.
+
+Its driver calls `local_change` when the node's own sets, or the list of followed commons, have changed (for a commons
+no longer followed: before anything else), and `handle_timeout` when `next_deadline` has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from enum import Enum, auto
+from typing import Any, Final
+
+from p2pcommons.core.identity import PublicKey, SigningKey
+from p2pcommons.core.limits import (
+    AHEAD_MS_MAX,
+    DETAIL_BYTES_MAX,
+    FRAME_BYTES_MAX,
+    HANDSHAKE_MS_MAX,
+    SESSION_IDLE_MS_MAX,
+    WINDOW_BYTES,
+)
+from p2pcommons.core.record import CommonsId
+from p2pcommons.errors import FormError, RemoteProtocolError
+from p2pcommons.sync.events import (
+    ClockDiffered,
+    CommonsLeft,
+    CommonsMatched,
+    Event,
+    HandshakeDone,
+    PeerRefused,
+    SessionEnded,
+)
+from p2pcommons.sync.exchange import Exchange
+from p2pcommons.sync.handshake import (
+    ANYBODY,
+    Role,
+    check_channel,
+    check_hello,
+    check_proof,
+    host_of,
+    listener_channel,
+    prove,
+    transcript,
+)
+from p2pcommons.sync.library import Library, Taken
+from p2pcommons.sync.message import (
+    Ask,
+    Confirm,
+    Done,
+    End,
+    Hello,
+    Leave,
+    Message,
+    Names,
+    Open,
+    Packs,
+    Proof,
+    Range,
+    Refuse,
+    Want,
+    decode_message,
+    encode_message,
+)
+from p2pcommons.sync.naming import Naming
+
+__all__ = ["TRANSITIONS", "Event", "Library", "Role", "Session", "State", "Taken"]
+
+
+class State(Enum):
+    """Where a session is."""
+
+    HELLO_AWAITED = auto()
+    PROOF_AWAITED = auto()
+    NAMES_AWAITED = auto()
+    ESTABLISHED = auto()
+    ENDED = auto()
+
+
+# What is absent is forbidden. The listener answers each step before it waits for the next one.
+TRANSITIONS: Final[dict[tuple[State, type[Any]], State]] = {
+    (State.HELLO_AWAITED, Hello): State.PROOF_AWAITED,
+    (State.PROOF_AWAITED, Proof): State.NAMES_AWAITED,
+    (State.NAMES_AWAITED, Names): State.ESTABLISHED,
+    **{
+        (State.ESTABLISHED, kind): State.ESTABLISHED
+        for kind in (Names, Leave, Open, Range, Ask, Want, Packs, Confirm, Refuse, Done)
+    },
+    **{(state, End): State.ENDED for state in State if state is not State.ENDED},
+}
+
+
+class Session:
+    """One session with one peer.
+
+    `channel`: as this end sees the link (`handshake.direct_channel`, `hosted_channel`); `hosts`: host names by which
+    a listener is reached through others. `nonce`: 32 fresh random bytes. `random` pads the list of commons.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        *,
+        role: Role,
+        key: SigningKey,
+        channel: bytes,
+        nonce: bytes,
+        random: Callable[[int], bytes],
+        now_ms: int,
+        expected: bytes | None = None,
+        hosts: Collection[str] = (),
+        versions: Sequence[int] = (1,),
+        agent: str = "",
+    ) -> None:
+        self.role = role
+        self.peer: PublicKey | None = None
+        """The peer's node key, once it is proved."""
+        self._library = library
+        self._key = key
+        self._channel = check_channel(channel)
+        self._hosts = hosts
+        self._random = random
+        self._state = State.HELLO_AWAITED
+        self._started_ms = self._heard_ms = self._now_ms = now_ms
+        self._hello = Hello(
+            key=key.public,
+            nonce=nonce,
+            now_ms=now_ms,
+            expected=(expected if role is Role.DIALLER else None) or ANYBODY,
+            versions=tuple(versions),
+            window=WINDOW_BYTES,
+            host=host_of(channel) if role is Role.DIALLER else "",
+            agent=agent,
+        )
+        self._hello_frame = encode_message(self._hello)
+        self._outbox: list[bytes] = [self._hello_frame] if role is Role.DIALLER else []
+        self._events: list[Event] = []
+        self._theirs = self._hello  # the peer's hello, once it came
+        self._transcript = b""
+        self._naming: Naming | None = None
+        self._exchanges: dict[int, Exchange] = {}
+        self._turn = 0  # which commons may send next
+
+    # -- what drivers ask
+
+    @property
+    def state(self) -> State:
+        """Where the session is."""
+        return self._state
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the link can be closed, once `data_to_send` has returned what is left."""
+        return self._state is State.ENDED
+
+    def commons(self) -> list[CommonsId]:
+        """The commons that both ends follow."""
+        return [exchange.commons for exchange in self._exchanges.values()]
+
+    def next_deadline(self) -> int | None:
+        """When to call `handle_timeout`, in Unix milliseconds; it may be in the past. None when there is none."""
+        if self._state is State.ENDED:
+            return None
+        if self._state is not State.ESTABLISHED:
+            return self._started_ms + HANDSHAKE_MS_MAX
+        if not self._exchanges:
+            return None  # nothing to say: the link's own heartbeat tells whether the peer is there
+        due = [at for exchange in self._exchanges.values() if (at := exchange.due_ms) is not None]
+        return min([self._heard_ms + SESSION_IDLE_MS_MAX, *due])
+
+    # -- what drives it
+
+    def receive_data(self, frame: bytes, now_ms: int) -> list[Event]:
+        """One frame of the peer. Never raises for what is in it: a violation ends the session and is an event."""
+        if self._state is not State.ENDED:
+            self._now_ms = self._heard_ms = now_ms
+            try:
+                message = decode_message(frame)
+                after = TRANSITIONS.get((self._state, type(message)))
+                if after is None:
+                    raise RemoteProtocolError(
+                        "unexpected_message", f"{type(message).__name__} does not belong into {self._state.name}"
+                    )
+                self._take(message, frame, now_ms)
+                self._state = after
+                self._go_on(now_ms)
+            except (RemoteProtocolError, FormError) as error:
+                self._end(error.code, error.detail, violation=True)
+        return self._happened()
+
+    def data_to_send(self) -> list[bytes]:
+        """Frames to send now, about 1 MiB of packs at most: to be called until it returns none."""
+        frames = self._take_outbox()
+        size = 0
+        while size < FRAME_BYTES_MAX and (frame := self._next_pack_frame()) is not None:
+            size += len(frame)
+            frames.append(frame)
+            frames += self._take_outbox()
+        return frames
+
+    def handle_timeout(self, now_ms: int) -> list[Event]:
+        """Time passed: give up a silent peer, open what is due."""
+        self._now_ms = now_ms
+        if self._state is State.ENDED:
+            return self._happened()
+        if self._state is not State.ESTABLISHED:
+            if now_ms >= self._started_ms + HANDSHAKE_MS_MAX:
+                self._end("handshake_timeout", "the peer did not finish its handshake in time", violation=False)
+        elif self._exchanges and now_ms >= self._heard_ms + SESSION_IDLE_MS_MAX:
+            self._end("idle", "nothing was heard of the peer for a long time", violation=False)
+        else:
+            self._try(lambda: self._go_on(now_ms))
+        return self._happened()
+
+    def local_change(self, now_ms: int) -> list[Event]:
+        """The node's own sets, or what it follows, changed: tell the peer soon."""
+        self._now_ms = now_ms
+        if self._state is State.ESTABLISHED:
+            self._try(lambda: self._take_local_change(now_ms))
+        return self._happened()
+
+    def close(self, code: str = "closing", detail: str = "this node ends the session") -> list[Event]:
+        """End the session from this side."""
+        if self._state is not State.ENDED:
+            self._end(code, detail, violation=False)
+        return self._happened()
+
+    # -- handshake
+
+    def _take(self, message: Message, frame: bytes, now_ms: int) -> None:
+        match message:
+            case Hello():
+                self._take_hello(message, frame, now_ms)
+            case Proof():
+                self._take_proof(message)
+            case Names():
+                self._take_names(message)
+            case End():
+                self._outbox.clear()
+                self._exchanges.clear()
+                self._events.append(PeerRefused(message.code, message.detail))
+                self._events.append(SessionEnded(message.code, message.detail, False))
+            case Open():
+                for opening in message.openings:
+                    exchange = self._exchange(opening.slot)
+                    if exchange is not None:
+                        exchange.take_opening(opening)
+            case Leave():
+                self._named.take_leave(message.slot)
+                self._drop(message.slot)
+            case _:
+                exchange = self._exchange(message.slot)
+                if exchange is not None:
+                    _tell(exchange, message, now_ms)
+
+    def _take_hello(self, theirs: Hello, frame: bytes, now_ms: int) -> None:
+        check_hello(self._hello, theirs, self.role)
+        self._theirs = theirs
+        if self.role is Role.DIALLER:
+            self._transcript = transcript(self._hello_frame, frame, self._channel)
+            return
+        channel = listener_channel(self._channel, theirs, self._hosts)
+        self._transcript = transcript(frame, self._hello_frame, channel)
+        self._outbox.append(self._hello_frame)
+        self._send(Proof(prove(self._key, self.role, self._transcript)))
+
+    def _take_proof(self, message: Proof) -> None:
+        check_proof(self._theirs.key, self.role.other, self._transcript, message.signature)
+        self.peer = PublicKey(self._theirs.key)
+        ahead_ms = self._theirs.now_ms - self._started_ms
+        self._events.append(HandshakeDone(self.peer, self._theirs.agent, ahead_ms))
+        if abs(ahead_ms) > AHEAD_MS_MAX:
+            self._events.append(ClockDiffered(ahead_ms))
+        self._naming = Naming(self.role, self._transcript, self._random)
+        if self.role is Role.DIALLER:
+            self._send(Proof(prove(self._key, self.role, self._transcript)))
+            self._send(Names(self._naming.offer(self._library.followed())))
+
+    # -- naming
+
+    @property
+    def _named(self) -> Naming:
+        assert self._naming is not None
+        return self._naming
+
+    def _take_names(self, message: Names) -> None:
+        followed = self._library.followed()
+        if self.role is Role.LISTENER:
+            self._named.take_offer(message.tags)
+            tags, slots = self._named.match(followed)
+            self._send(Names(tags))
+        else:
+            slots, left = self._named.take_match(message.tags, followed)
+            for slot in left:
+                self._send(Leave(slot, "unfollowed"))
+        self._add(slots)
+
+    def _take_local_change(self, now_ms: int) -> None:
+        followed = self._library.followed()
+        kept = set(followed)
+        for slot, exchange in list(self._exchanges.items()):
+            if exchange.commons not in kept:
+                self._send(Leave(slot, "unfollowed"))
+                self._named.leave(slot)
+                self._drop(slot)
+            else:
+                exchange.local_change(now_ms)
+        self._named.keep(kept)
+        if self.role is Role.DIALLER:
+            tags: tuple[bytes, ...] = self._named.offer(followed)
+        else:
+            tags, slots = self._named.match(followed)
+            self._add(slots)
+        if tags:
+            self._send(Names(tags))
+        self._go_on(now_ms)
+
+    def _add(self, slots: Iterable[int]) -> None:
+        for slot in slots:
+            commons = self._named.commons(slot)
+            assert commons is not None
+            self._heard_ms = self._now_ms
+            self._exchanges[slot] = Exchange(self._library, self.role, slot, commons, self._events)
+            self._events.append(CommonsMatched(commons))
+
+    def _drop(self, slot: int) -> None:
+        exchange = self._exchanges.pop(slot, None)
+        if exchange is not None:
+            self._events.append(CommonsLeft(exchange.commons))
+
+    def _exchange(self, slot: int) -> Exchange | None:
+        """The exchange of a slot; None where one of both left it and the other did not know yet."""
+        self._named.commons(slot)
+        return self._exchanges.get(slot)
+
+    # -- moving on
+
+    def _go_on(self, now_ms: int) -> None:
+        """Let every commons do what became possible, and open all that is due, together."""
+        if self._state is not State.ESTABLISHED:
+            return
+        for exchange in self._exchanges.values():
+            self._advance(exchange)
+        due = [e for e in self._exchanges.values() if (at := e.due_ms) is not None and at <= now_ms]
+        if not due:
+            return
+        openings = []
+        for exchange in due:
+            openings.append(exchange.open(now_ms))
+            self._post(exchange)  # refusals go before the opening that reckons with them
+        self._send(Open(tuple(sorted(openings, key=lambda opening: opening.slot))))
+        for exchange in due:
+            exchange.compare(now_ms)
+            self._advance(exchange)
+        if any((at := exchange.due_ms) is not None and at <= now_ms for exchange in due):
+            self._go_on(now_ms)
+
+    def _advance(self, exchange: Exchange) -> None:
+        exchange.advance(self._now_ms)
+        self._post(exchange)
+
+    def _post(self, exchange: Exchange) -> None:
+        for message in exchange.outbox:
+            self._send(message)
+        exchange.outbox.clear()
+
+    def _next_pack_frame(self) -> bytes | None:
+        if self._state is not State.ESTABLISHED:
+            return None
+        exchanges = list(self._exchanges.values())
+        under_way = sum(exchange.supply.bytes_under_way for exchange in exchanges)
+        # A frame is made only when there is room for the largest one.
+        if under_way + FRAME_BYTES_MAX > min(WINDOW_BYTES, self._theirs.window):
+            return None
+        for place in range(len(exchanges)):
+            exchange = exchanges[(self._turn + place) % len(exchanges)]
+            frame = exchange.supply.next_frame()
+            if frame is not None:
+                self._turn = (self._turn + place + 1) % len(exchanges)
+                self._advance(exchange)
+                return frame
+        return None
+
+    def _take_outbox(self) -> list[bytes]:
+        frames, self._outbox = self._outbox, []
+        return frames
+
+    def _send(self, message: Message) -> None:
+        self._outbox.append(encode_message(message))
+
+    # -- the end
+
+    def _try(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except RemoteProtocolError as error:
+            self._end(error.code, error.detail, violation=True)
+
+    def _end(self, code: str, detail: str, *, violation: bool) -> None:
+        self._outbox = [encode_message(End(code, detail.encode()[:DETAIL_BYTES_MAX].decode(errors="ignore")))]
+        self._exchanges.clear()
+        self._state = State.ENDED
+        self._events.append(SessionEnded(code, detail, violation))
+
+    def _happened(self) -> list[Event]:
+        happened, self._events[:] = list(self._events), []
+        return happened
+
+
+def _tell(exchange: Exchange, message: Range | Ask | Want | Packs | Confirm | Refuse | Done, now_ms: int) -> None:
+    match message:
+        case Range():
+            exchange.take_range(message)
+        case Ask():
+            exchange.take_ask(message)
+        case Want():
+            exchange.take_want(message)
+        case Packs():
+            exchange.take_packs(message, now_ms)
+        case Confirm():
+            exchange.take_confirm(message, now_ms)
+        case Refuse():
+            exchange.take_refuse(message, now_ms)
+        case Done():
+            exchange.take_done(message, now_ms)
