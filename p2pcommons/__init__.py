@@ -15,4 +15,20 @@ How the house is laid out (left imports right, nothing else):
 `core`, `commons` and `sync` know no socket, file, clock, dice or asyncio.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from p2pcommons.api.client import Client
+
+__all__ = ["Client", "__version__"]
+
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    # `from p2pcommons import Client` without loading HTTP for those who use `core` alone.
+    if name == "Client":
+        from p2pcommons.api.client import Client
+
+        return Client
+    raise AttributeError(f"module 'p2pcommons' has no attribute {name!r}")

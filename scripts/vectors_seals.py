@@ -65,6 +65,8 @@ def seal_cases() -> Cases:
     def good(name: str, value: Any) -> Any:
         return cases.good(name, "pack", bytes=encode(value).hex())
 
+    message = seal_message(ZEROS, 1, FOUNDING.id)
+    cases.good("the seal of the founding record", "sign", seed=ALICE.seed().hex(), message=message.hex())
     good("the founding record, alone", packed([FOUNDING]))
     good("one edit", packed(records[:1]))
     good("a whole tree of 2", packed(records[:2]))

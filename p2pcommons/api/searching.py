@@ -75,3 +75,24 @@ def query_of(arguments: Mapping[str, Any]) -> Query:
         limit=arguments.get("limit") or PAGE_ITEMS_DEFAULT,
         cursor=arguments.get("cursor"),
     )
+
+
+def query_parameters(query: Query) -> list[tuple[str, str]]:
+    """The parameters that make this query again (`query_of` turned round)."""
+    names = {field: name for name, field in FILTERS.items()}
+    found = [("commons", commons.hex()) for commons in query.commons]
+    found += [(names[field], value) for field, value in query.filters]
+    found.append(("limit", str(query.limit)))
+    if query.text:
+        found.append(("q", query.text))
+    if query.box is not None:
+        found.append(("bbox", ",".join(map(repr, query.box))))
+    if query.near is not None:
+        found.append(("near", ",".join(map(repr, query.near))))
+    if query.sort is not None:
+        found.append(("sort", query.sort))
+    if query.facets:
+        found.append(("facets", ",".join(query.facets)))
+    if query.cursor is not None:
+        found.append(("cursor", query.cursor))
+    return found

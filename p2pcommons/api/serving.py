@@ -12,6 +12,10 @@ from p2pcommons.api.auth import Session
 
 HEARTBEAT_S_DEFAULT: Final = 15.0  # shorter than what proxies and browsers take for a dead stream (30 to 60 s)
 
+PACK_TYPE: Final = "application/vnd.p2pcommons.pack"
+RECORDS_HEADER: Final = "P2PCommons-Records"
+"""How many records a pack file holds, told beside it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:

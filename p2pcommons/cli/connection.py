@@ -30,7 +30,11 @@ async def connected(data: Path, *, live: bool = False) -> AsyncIterator[Verbs]:
     elif live:
         raise Refused("no-node", f"No node runs on {data}. Start one: p2pcommons up")
     else:
-        from p2pcommons.node.local import local_client
+        from p2pcommons.node.commons import Commons
+        from p2pcommons.node.folder import DataFolder
+        from p2pcommons.node.runtime import Runtime
 
-        async with local_client(data) as client:
-            yield client
+        async with Runtime(DataFolder(data)) as runtime:
+            commons = Commons(runtime)
+            await commons.open()
+            yield commons

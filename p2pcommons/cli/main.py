@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from p2pcommons import __version__
-from p2pcommons.cli import commons, entries, exchange, node, peers, upkeep
+from p2pcommons.cli import commons, connection, entries, exchange, node, peers, upkeep
 from p2pcommons.cli.command import Call, Command, Needs
-from p2pcommons.cli.connection import connected
 from p2pcommons.cli.output import Output
 from p2pcommons.config import default_data_folder
 from p2pcommons.errors import P2PCommonsError
@@ -76,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _run(command: Command, call: Call) -> int:
     if command.needs is Needs.NOTHING:
         return await command.run(call)
-    async with connected(call.data, live=command.needs is Needs.NODE) as verbs:
+    async with connection.connected(call.data, live=command.needs is Needs.NODE) as verbs:
         return await command.run(Call(call.arguments, call.data, call.output, verbs))
 
 

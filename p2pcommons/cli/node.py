@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from p2pcommons.cli.command import Call, Command, Needs
 from p2pcommons.cli.output import text_of
 from p2pcommons.config import API_PORT_DEFAULT, LISTEN_PORT_DEFAULT, Endpoint
+from p2pcommons.errors import Refused
 
 if TYPE_CHECKING:
     from p2pcommons.core.identity import PublicKey
+    from p2pcommons.core.record import CommonsId
     from p2pcommons.node.values import CommonsInfo, PeerInfo, Status
 
 
@@ -44,8 +47,8 @@ def _up_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def _up(call: Call) -> int:
+    from p2pcommons.cli.daemon import run
     from p2pcommons.config import Settings
-    from p2pcommons.node.daemon import run
 
     given = call.arguments
     settings = Settings(data=call.data, lan=not given.no_lan, peers=tuple(given.peer), follow=tuple(given.follow))
@@ -53,27 +56,40 @@ async def _up(call: Call) -> int:
 
 
 async def _status(call: Call) -> int:
-    from p2pcommons.core.identity import did_key
-    from p2pcommons.node.folder import running_node
+    from dataclasses import replace
 
-    status = await call.verbs.status()
-    call.output.document(status)
+    from p2pcommons.cli import connection
+    from p2pcommons.node.folder import DATABASE, running_node
+
     running = running_node(call.data) is not None
+    if running or (call.data / DATABASE).exists():
+        async with connection.connected(call.data) as verbs:
+            status = await verbs.status()
+        _show_status(call, status if running else replace(status, ready=False), running)
+    if running:
+        return 0
+    raise Refused("no-node", f"No node runs on {call.data}. Start one: p2pcommons up")
+
+
+def _show_status(call: Call, status: Status, running: bool) -> None:
+    from p2pcommons.core.identity import did_key
+
+    call.output.document(status)
     call.output.facts(
         [
             ("node", did_key(status.node)),
             ("person", did_key(status.person)),
             ("data", status.data),
-            ("page", f"http://{status.api}/" if running and status.api else "no node runs (start one: p2pcommons up)"),
+            ("page", f"http://{status.api}/" if running and status.api else "no node runs"),
             ("peers come in at", (status.listen or "nowhere") if running else "nowhere"),
             *(("address", f"{each.address}  ({_reach(each.reach)}{_because(each.why)})") for each in status.addresses),
         ]
     )
     call.output.say()
     commons_table(call, status.commons)
-    call.output.say()
-    peers_table(call, status)
-    return 0
+    if running:
+        call.output.say()
+        peers_table(call, status)
 
 
 def _reach(reach: str) -> str:
@@ -118,7 +134,7 @@ def peers_table(call: Call, status: Status) -> None:
     )
 
 
-def _peer_rows(peer: PeerInfo, names: dict[bytes, str]) -> list[tuple[str, str, str, str]]:
+def _peer_rows(peer: PeerInfo, names: Mapping[CommonsId, str]) -> list[tuple[str, str, str, str]]:
     rows = [(peer.address or "(dialled us)", _short(peer.key), peer.state, peer.why)]
     for each in peer.commons:
         name = names.get(each.commons, each.commons.hex()[:8])
@@ -149,7 +165,7 @@ async def _identity_show(call: Call) -> int:
 
 
 def _words_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--language", metavar="fr", default="en", help="language of the words (en, fr, es, it, pt, cs)")
+    parser.add_argument("--language", metavar="fr", default="en", help="language of the words: en or fr (en)")
 
 
 async def _identity_words(call: Call) -> int:
@@ -169,7 +185,8 @@ async def _identity_restore(call: Call) -> int:
     import sys
 
     from p2pcommons.core.identity import did_key
-    from p2pcommons.node.local import restore_identity
+    from p2pcommons.core.words import entropy
+    from p2pcommons.node.folder import DataFolder
 
     words = " ".join(call.arguments.words)
     if not words:
@@ -177,16 +194,22 @@ async def _identity_restore(call: Call) -> int:
             sys.stderr.write("The 12 recovery words: ")
             sys.stderr.flush()
         words = sys.stdin.readline()
-    identity = await restore_identity(call.data, words)
-    call.output.document(identity)
-    call.output.say(f"Restored into {call.data}: {did_key(identity.person)}")
-    call.output.say("Join your commons again by an invitation, then: p2pcommons up")
+    secret = entropy(words)
+    folder = DataFolder(call.data)
+    folder.lock()
+    try:
+        folder.adopt(secret)
+        person = did_key(folder.keys().person.public)
+    finally:
+        folder.release()
+    call.output.document({"person": person, "data": str(call.data)})
+    call.output.say(f"Restored into {call.data}: {person}. Start it: p2pcommons up --data {call.data}")
     return 0
 
 
 COMMANDS = (
     Command("up", "start a node and say where its page is", _up, _up_arguments, Needs.NOTHING),
-    Command("status", "what this node is, follows, and sees", _status),
+    Command("status", "what this node is, follows, and sees", _status, needs=Needs.NOTHING),
     Command("identity show", "who writes here", _identity_show),
     Command("identity words", "the 12 recovery words", _identity_words, _words_arguments),
     Command(

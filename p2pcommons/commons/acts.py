@@ -134,26 +134,33 @@ def mark_superseded(acts: Sequence[Act]) -> None:
         for key in act.written():
             writers[key] = writers.get(key, 0) + 1
     shared = [key for key, count in writers.items() if count > 1]
-    for start in range(0, len(shared), FOLD_KEYS_PER_PASS):
-        bits = {key: 1 << at for at, key in enumerate(shared[start : start + FOLD_KEYS_PER_PASS])}
-        later: dict[bytes, tuple[int, int]] = {}  # record id → keys written later by people, by anybody
-        for act in acts:
-            by_people, by_any = later.pop(act.record.id, (0, 0))
-            hidden_by = by_people if act.human else by_any
-            own = 0
-            for key in act.written():
-                bit = bits.get(key)
-                if bit is not None:
-                    own |= bit
-                    if hidden_by & bit:
-                        act.superseded.add(key)
-            by_any |= own
-            if act.human:
-                by_people |= own
-            if by_any:
-                for parent in act.parents:
-                    known_people, known_any = later.get(parent.record.id, (0, 0))
-                    later[parent.record.id] = (known_people | by_people, known_any | by_any)
+    bits = {key: at for at, key in enumerate(shared)}
+    passes: list[dict[bytes, int]] = [{} for _ in range(0, len(shared), FOLD_KEYS_PER_PASS)]  # record id → own keys
+    for act in acts if shared else ():
+        for key in act.written():
+            if (at := bits.get(key)) is not None:
+                number, bit = divmod(at, FOLD_KEYS_PER_PASS)
+                passes[number][act.record.id] = passes[number].get(act.record.id, 0) | 1 << bit
+    for number, written in enumerate(passes):
+        _pass(acts, written, shared[number * FOLD_KEYS_PER_PASS :][:FOLD_KEYS_PER_PASS])
+
+
+def _pass(acts: Sequence[Act], written: Mapping[bytes, int], keys: Sequence[Key]) -> None:
+    later: dict[bytes, tuple[int, int]] = {}  # record id → keys written later by people, by anybody
+    for act in acts:
+        own = written.get(act.record.id, 0)
+        by_people, by_any = later.pop(act.record.id, (0, 0))
+        hidden = own & (by_people if act.human else by_any)
+        while hidden:
+            act.superseded.add(keys[(hidden & -hidden).bit_length() - 1])
+            hidden &= hidden - 1
+        by_any |= own
+        if act.human:
+            by_people |= own
+        if by_any:
+            for parent in act.parents:
+                known_people, known_any = later.get(parent.record.id, (0, 0))
+                later[parent.record.id] = (known_people | by_people, known_any | by_any)
 
 
 _WITHDRAWS_PER_PASS: Final = 1024  # bits carried at once: 128 bytes a record

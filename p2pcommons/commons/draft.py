@@ -69,7 +69,10 @@ def draft_from_json(obj: Any, *, mapping: str = MAPPING) -> Draft:
             elif type(value) is dict and field.multilingual:
                 registers.update(_languages(field, value))
             else:
-                registers[name] = _register(field, value)
+                try:
+                    registers[name] = field.form.read(value)
+                except ValueError as error:
+                    raise _bad(name, error) from None
     if "title" not in registers or "type" not in registers:
         _check_required(registers)
     return Draft(registers, sets, source, mapping)

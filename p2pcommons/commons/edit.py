@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from p2pcommons.commons.forms import IDENTIFIER, REFERENCE, TEXT
 from p2pcommons.commons.vocabulary import REGISTERS, SETS, register_field
 from p2pcommons.core.encoding import pack_ordered
 
@@ -18,8 +17,9 @@ WITHDRAW: Final = "entry.withdraw"
 
 _EDIT_KEYS: Final = frozenset(("add", "clear", "map", "origin", "remove", "set"))
 _NOTHING: Final[Mapping[str, Any]] = {}
-_REGISTER_FITS: Final = {name: field.form.fits for name, field in REGISTERS.items()}
-_TEXT_SETS: Final = frozenset(n for n, field in SETS.items() if field.form in (TEXT, IDENTIFIER, REFERENCE))
+# Where any text fits, and most values are one: looked at without a call (hot path of imports).
+_REGISTERS_OF_TEXT: Final = frozenset(name for name, field in REGISTERS.items() if field.form.fits("any"))
+_SETS_OF_TEXT: Final = frozenset(name for name, field in SETS.items() if field.form.fits("any"))
 
 
 class Edit(NamedTuple):
@@ -46,13 +46,10 @@ def read_edit(body: Mapping[str, Any]) -> Edit | None:
     if type(registers) is not dict and "set" in body:
         return None
     for key, value in registers.items():
-        fits = _REGISTER_FITS.get(key)
-        if fits is None:
-            field = register_field(key)
-            if field is None:
-                return None
-            fits = field.form.fits
-        if not fits(value):
+        if key in _REGISTERS_OF_TEXT and type(value) is str and value:
+            continue
+        field = register_field(key)
+        if field is None or not field.form.fits(value):
             return None
     sets = body.get("add", _NOTHING)
     if "add" in body and not _fits_sets(sets):
@@ -99,22 +96,21 @@ def _fits_sets(sets: Any) -> bool:
     for name, values in sets.items():
         if type(values) is not list or not values:
             return False
-        if name in _TEXT_SETS:
-            try:
-                "".join(values)
-            except TypeError:
-                return False
-            distinct = set(values)
-            if "" in distinct or len(distinct) != len(values):
-                return False
+        if name in _SETS_OF_TEXT and _are_texts(values):
             continue
         field = SETS.get(name)
         if field is None:
             return False
-        fits = field.form.fits
-        for value in values:
-            if not fits(value):
-                return False
-        if len(set(map(element_key, values))) != len(values):
+        if not all(map(field.form.fits, values)) or len(set(map(element_key, values))) < len(values):
             return False
     return True
+
+
+def _are_texts(values: list[Any]) -> bool:
+    """Whether all are texts, none empty, none twice."""
+    try:
+        "".join(values)
+    except TypeError:
+        return False
+    found = set(values)
+    return "" not in found and len(found) == len(values)

@@ -7,6 +7,7 @@ SPDX short identifier is taken, anything else wants `LicenseRef-`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _TOKEN: Final = re.compile(r"\(|\)|[^\s()]+")
@@ -23,6 +24,7 @@ _FREE_STARTS: Final = (
 _RECIPROCAL: Final = ("PPL", "LicenseRef-PPL", "LicenseRef-Peer-Production", "LicenseRef-CoopyLeft", "LicenseRef-CSL")
 
 
+@lru_cache(maxsize=256)  # licences repeat; a stranger can only turn the cache over
 def is_expression(text: str) -> bool:
     """Whether the text has the form of an SPDX licence expression."""
     if not text or len(text) > _TEXT_MAX:

@@ -83,3 +83,8 @@ PAGE_ITEMS_DEFAULT: Final = 50
 RANKED_MATCHES_MAX: Final = 5000  # above, newest first instead of by relevance
 SEARCH_PHRASES_MAX: Final = 32  # words or phrases in one search: more is a pasted text, each costs a pass of the index
 FACET_VALUES_MAX: Final = 100  # values counted out per facet, most frequent first: more is no choice for people
+
+# -- catalogues from outside (formats, command line)
+IMPORT_URL_BYTES_MAX: Final = 4 * 1024**3  # one catalogue over HTTP: 50 million short lines, compressed
+IMPORT_URL_WAIT_S_MAX: Final = 60  # silence of the other side before an import from a URL gives up
+MAPPING_BYTES_MAX: Final = 1024 * 1024  # a mapping file: some thousand columns

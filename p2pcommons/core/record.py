@@ -132,7 +132,7 @@ def build(
 
 
 def parse_header(data: bytes) -> Header:
-    """The header in canonical bytes. FormError with the rule broken (REC-1 to REC-10)."""
+    """The header in canonical bytes. FormError with the rule broken (REC-1 to REC-5)."""
     return _parse_common(data) or parse_header_plain(data)
 
 
@@ -234,7 +234,7 @@ _AUTHORITY: Final = re.compile(r"//([^/?]*)(.*)", re.DOTALL)
 
 
 def normalise_source(uri: str) -> str:
-    """A source URI in the form whose hash names an entry (REC-13). FormError `bad_source`.
+    """A source URI in the form whose hash names an entry (REC-12). FormError `bad_source`.
 
     NFC; outer ASCII white space cut; scheme in lower case; for http and https the host in lower case, the default
     port and the fragment cut; nothing else. Lower case is that of A to Z alone: no table of any Unicode version.

@@ -128,7 +128,7 @@ def read_pack(value: Any, check: Verifier = verify) -> Pack:
     if not check(author, signature, seal_message(commons, size, tree_root)):
         raise FormError("bad_seal", "the seal is not the author's over these records")
     made = Seal(PublicKey(author), CommonsId(commons), size, tree_root, signature)
-    parsed = [parse_header(header_bytes) for header_bytes in headers]  # all, before any body: SEAL-8
+    parsed = [parse_header(header_bytes) for header_bytes in headers]  # SEAL-7: all of them, before any body
     records: list[Sealed] = []
     faults: list[tuple[RecordId, str]] = []
     for index, identifier, header_bytes, header, item in zip(indexes, ids, headers, parsed, wire, strict=True):

@@ -19,6 +19,9 @@ from p2pcommons.formats.registry import AUTO, Format, detect, find_format
 _WHY_ENVELOPE: Final = "said by the commons it comes from; it is made anew here"
 
 
+OWN: Final = Refusal("own_entry", "it comes from this very commons; change it with: p2pcommons entry edit ID")
+
+
 class Dropped(NamedTuple):
     """A column that was left out, in how many lines it held something, and why."""
 
@@ -34,11 +37,12 @@ class Reading:
     it came from another commons; else one made of its content.
     """
 
-    def __init__(self, rows: Iterator[Row], format: Format, mapping: FieldMapping | None) -> None:
+    def __init__(self, rows: Iterator[Row], format: Format, mapping: FieldMapping | None, into: str) -> None:
         self.format = format
         self.given_sources = 0  # lines whose source was made of their content
         self._rows = rows
         self._mapping = mapping
+        self._into = into
         self._dropped: dict[str, int] = {}
 
     def __iter__(self) -> Iterator[Row]:
@@ -66,6 +70,8 @@ class Reading:
         for name in unused:
             self._dropped[name] = self._dropped.get(name, 0) + 1
         if isinstance(entry, dict) and not entry.get("source"):
+            if self._into and row.get("commons") == self._into and row.get("id"):
+                return OWN
             entry["source"] = self._made_source(row, entry)
         return entry
 
@@ -78,8 +84,11 @@ class Reading:
         return f"sha256:{sha256(json.dumps(content, sort_keys=True).encode('utf-8', 'replace')).hexdigest()}"
 
 
-def read(stream: BinaryIO, *, name: str, format: str = AUTO, mapping: FieldMapping | None = None) -> Reading:
-    """Read a catalogue, compressed by gzip or not. `name` serves to know the format and in messages.
+def read(
+    stream: BinaryIO, *, name: str, format: str = AUTO, mapping: FieldMapping | None = None, into: str = ""
+) -> Reading:
+    """Read a catalogue, compressed by gzip or not. `name` serves to know the format and in messages; `into`: the id,
+    in hex, of the commons it is for, whose own entries are then refused as `own_entry` where they have no source.
 
     Refused `unknown-format`; FormError `needs_mapping`, `bad_mapping`, `bad_heading`, `truncated`.
     """
@@ -90,4 +99,4 @@ def read(stream: BinaryIO, *, name: str, format: str = AUTO, mapping: FieldMappi
         mapping = same_names(heading, tabular.SEPARATOR, name or "this file")
     elif heading is not None and mapping is not None:
         mapping.check_heading(heading)
-    return Reading(rows, found, mapping)
+    return Reading(rows, found, mapping, into)

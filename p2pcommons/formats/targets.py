@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from p2pcommons.commons.forms import AGENT, COUNT, LANGUAGES, MEDIA, PLACE, STOPS, TERMS, read_tag
-from p2pcommons.commons.vocabulary import FIELDS, Field, Kind
+from p2pcommons.commons.forms import COUNT, LANGUAGES, read_tag
+from p2pcommons.commons.structures import AGENT, MEDIA, PLACE, STOPS, TERMS
+from p2pcommons.commons.vocabulary import FIELDS, UNDETERMINED, Field, Kind
 
 _PARTS: Final[Mapping[str, tuple[str, ...]]] = {
     PLACE.name: ("name", "lat", "lon", "territory", "geometry"),
@@ -40,7 +41,8 @@ class Target:
         name = self.field.name
         if self.several:
             held = entry.get(name)
-            entry[name] = [*held, *values] if isinstance(held, list) else values
+            whole = [*held, *values] if isinstance(held, list) else values
+            entry[name] = whole[0] if self.field.form is LANGUAGES and len(whole) == 1 else whole
             return
         value = self.value(values[0]) if len(values) == 1 else [self.value(each) for each in values]
         if not self.part:
@@ -50,8 +52,8 @@ class Target:
         if held is None:
             entry[name] = {self.part: value}
         else:
-            whole = held if isinstance(held, dict) else {"und" if self.field.multilingual else "name": held}
-            entry[name] = {**whole, self.part: value}
+            parts = held if isinstance(held, dict) else {UNDETERMINED if self.field.multilingual else "name": held}
+            entry[name] = {**parts, self.part: value}
 
     def value(self, value: Any) -> Any:
         """A cell's value in the JSON form that this place takes. ValueError, the end of a sentence."""

@@ -51,9 +51,7 @@ def keep_certificate(path: Path) -> Certificate:
             "which costs nothing: other nodes know this node by its key",
         ) from error
     if not isinstance(key, Ed25519PrivateKey) or key.public_key() != certificate.public_key():
-        raise StoreError(
-            "bad_certificate", f"key and certificate in {path} do not belong together; move the file away"
-        )
+        raise StoreError("bad_certificate", f"key and certificate in {path} do not belong together; move the file away")
     return Certificate(path, certificate.public_bytes(Encoding.DER))
 
 

@@ -7,36 +7,61 @@ the rest: who does not call `receive` is not sent more, and `send` waits while t
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final, Protocol
 
-from aiohttp import ClientError, ClientWebSocketResponse, WSCloseCode, WSMsgType, web
+from aiohttp import ClientError, WSCloseCode, WSMessage, WSMsgType
 
 from p2pcommons.core.limits import CLOSE_MS_MAX, FRAME_BYTES_MAX, SEND_MS_MAX
 from p2pcommons.errors import LocalProtocolError, P2PCommonsError
 from p2pcommons.sync.handshake import Role
 
 SUBPROTOCOL: Final = "p2pcommons.v1"
+MESSAGE_BYTES_MAX: Final = FRAME_BYTES_MAX + 1  # aiohttp refuses what reaches this number
 _REASON_BYTES_MAX: Final = 123  # RFC 6455 5.5: a control frame holds 125 bytes, two of them the code
 
 
 class LinkLost(P2PCommonsError):
-    """The peer or the way to it is gone."""
+    """The peer or the way to it is gone, or it does not read what it is sent."""
+
+
+class _WebSocket(Protocol):
+    """What aiohttp's two WebSockets, dialled and accepted, have in common."""
+
+    @property
+    def close_code(self) -> int | None: ...
+    async def receive(self) -> WSMessage: ...
+    async def send_bytes(self, data: bytes) -> None: ...
+    async def close(self, *, code: int, message: bytes) -> bool: ...
+    def get_extra_info(self, name: str) -> Any: ...
 
 
 class Link:
-    """A WebSocket in both directions. One task receives; any may send; whoever made the link closes it.
+    """A WebSocket in both directions. One task receives, any may send, and whoever was given the link closes it.
 
     `channel`: what the handshake binds to: 0x01 ‖ SHA-256(certificate), or 0x02 ‖ host name, or empty for a link
     that came in through a proxy. `remote`: the address as text, for people.
     """
 
-    __slots__ = ("_closed", "_socket", "bytes_received", "bytes_sent", "channel", "remote", "role")
+    __slots__ = (
+        "_closed",
+        "_send_s_max",
+        "_socket",
+        "_websocket",
+        "bytes_received",
+        "bytes_sent",
+        "channel",
+        "remote",
+        "role",
+    )
 
     def __init__(
-        self, socket: ClientWebSocketResponse | web.WebSocketResponse, role: Role, channel: bytes, remote: str
+        self, websocket: _WebSocket, role: Role, channel: bytes, remote: str, *, send_ms_max: int = SEND_MS_MAX
     ) -> None:
-        self._socket = socket
+        self._websocket = websocket
+        self._socket: socket.socket | None = websocket.get_extra_info("socket")
+        self._send_s_max = send_ms_max / 1000
         self._closed = False
         self.role = role
         self.channel = channel
@@ -48,10 +73,10 @@ class Link:
         return f"Link({self.role.name.lower()} {self.remote})"
 
     async def receive(self) -> bytes | None:
-        """The next frame, at most 1 MiB; None when the link has ended. Frames come in order, or the link ends."""
+        """The next frame, at most 1 MiB; None when the link has ended."""
         if self._closed:
             return None
-        message = await self._socket.receive()
+        message = await self._websocket.receive()
         if message.type is WSMsgType.BINARY:
             frame: bytes = message.data
             self.bytes_received += len(frame)
@@ -62,15 +87,15 @@ class Link:
         return None
 
     async def send(self, frame: bytes) -> None:
-        """Send a frame; returns when there is room for the next. LinkLost if the peer is gone or does not read."""
+        """Send a frame; returns when there is room for more. LinkLost if the peer is gone or does not read."""
         if len(frame) > FRAME_BYTES_MAX:
             raise LocalProtocolError("too_large", f"a frame of {len(frame)} bytes; at most {FRAME_BYTES_MAX} travel")
         try:
-            async with asyncio.timeout(SEND_MS_MAX / 1000):
-                await self._socket.send_bytes(frame)
+            async with asyncio.timeout(self._send_s_max):
+                await self._websocket.send_bytes(frame)
         except TimeoutError as error:
             self._closed = True
-            await self.close(WSCloseCode.GOING_AWAY, "")
+            self._cut()
             raise LinkLost("link_stalled", f"{self.remote} does not read what it is sent") from error
         except (ClientError, ConnectionError, RuntimeError) as error:
             self._closed = True
@@ -78,10 +103,20 @@ class Link:
         self.bytes_sent += len(frame)
 
     async def close(self, code: int = WSCloseCode.OK, reason: str = "") -> None:
-        """Say goodbye and end the link; waits at most three seconds. Closing twice does nothing."""
+        """Say goodbye and end the link; waits a few seconds at most. Closing twice does nothing."""
         self._closed = True
         text = reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore").encode()
-        # The peer's side of goodbye is a courtesy: whatever goes wrong with it, the link is over.
-        with suppress(ClientError, ConnectionError, RuntimeError, TimeoutError):
-            async with asyncio.timeout(2 * CLOSE_MS_MAX / 1000):
-                await self._socket.close(code=code, message=text)
+        try:
+            # The other side's goodbye is a courtesy: whatever goes wrong with it, the link is over.
+            with suppress(ClientError, ConnectionError, RuntimeError, TimeoutError):
+                async with asyncio.timeout(2 * CLOSE_MS_MAX / 1000):
+                    await self._websocket.close(code=code, message=text)
+        finally:
+            if self._websocket.close_code in (None, WSCloseCode.ABNORMAL_CLOSURE):
+                self._cut()
+
+    def _cut(self) -> None:
+        """End the connection without waiting for the peer to read what is still to be written."""
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)

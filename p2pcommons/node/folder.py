@@ -133,6 +133,11 @@ class DataFolder:
         """Remember that they were."""
         self._write(_WORDS_SEEN, b"")
 
+    def secrets_are_private(self) -> bool:
+        """Whether only this user can read keys and token."""
+        names = (*SECRETS, _NODE, API_TOKEN)
+        return all((self.path / name).stat().st_mode & 0o077 == 0 for name in names if (self.path / name).exists())
+
     # -- the local API
 
     def token(self) -> str:

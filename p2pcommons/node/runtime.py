@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TypeVar
 
@@ -19,9 +19,10 @@ from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import NotFound
 from p2pcommons.node.engine import Engine, ReaderPool
 from p2pcommons.node.folder import DataFolder, Keys
-from p2pcommons.store.sqlite import SqliteReader, SqliteStore
-from p2pcommons.sync.replica import Replica
+from p2pcommons.store.reading import SqliteReader
+from p2pcommons.store.sqlite import SqliteStore
 from p2pcommons.sync.holding import Change
+from p2pcommons.sync.replica import Replica
 
 T = TypeVar("T")
 NodeReplica = Replica[Charter]
@@ -103,13 +104,17 @@ class Runtime:
         """Hear of each change, in the event loop's thread."""
         self._listeners.append(listener)
 
-    async def wait_news(self, timeout_s: float) -> bool:
-        """Wait until something changes (True), at most so long (False)."""
+    async def wait_until(self, holds: Callable[[], Awaitable[bool]], timeout_s: float) -> bool:
+        """Wait until something holds, looked at after each change; at most so long (False)."""
         try:
-            await asyncio.wait_for(self._news.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    news = self._news
+                    if await holds():
+                        return True
+                    await news.wait()
         except TimeoutError:
             return False
-        return True
 
     def check_followed(self, commons: CommonsId) -> None:
         """NotFound `unknown-commons` unless this node follows it."""

@@ -149,7 +149,7 @@ class Columns:
         west, east = longitude >= box.west * DEGREE, longitude <= box.east * DEGREE
         across = west | east if box.west > box.east else west & east
         within = (latitude >= box.south * DEGREE) & (latitude <= box.north * DEGREE)
-        return rows[within & across & (latitude != NOWHERE)]
+        return _chosen(rows, within & across & (latitude != NOWHERE))
 
     def near(self, rows: Indexes, circle: Circle) -> Indexes:
         """Rows within a distance on the globe (haversine)."""
@@ -161,11 +161,11 @@ class Columns:
             np.sin((latitude - here) / 2) ** 2
             + np.cos(latitude) * np.cos(here) * np.sin((longitude - there) / 2) ** 2
         )  # fmt: skip
-        return rows[2 * EARTH_KM * np.arcsin(np.sqrt(np.minimum(half, 1.0))) <= circle.km]
+        return _chosen(rows, 2 * EARTH_KM * np.arcsin(np.sqrt(np.minimum(half, 1.0))) <= circle.km)
 
     def with_conflicts(self, rows: Indexes) -> Indexes:
         """Rows of entries that hold a conflict."""
-        return rows[self.places["conflicts"][rows] != 0]
+        return _chosen(rows, self.places["conflicts"][rows] != 0)
 
     def counts(self, rows: Indexes, fields: Sequence[str]) -> dict[str, list[tuple[str, int]]]:
         """How many of these rows have each value; most frequent first, ties by value."""
@@ -194,6 +194,10 @@ class Columns:
             found = found[counted[found] >= least]
         pairs = [(-int(counted[facet]), self.facet_values[facet][1]) for facet in found]
         return [(value, -count) for count, value in nsmallest(FACET_VALUES_MAX, pairs)]
+
+
+def _chosen(rows: Indexes, mask: NDArray[np.bool_]) -> Indexes:
+    return rows[mask]
 
 
 class Mirror:

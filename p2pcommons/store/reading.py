@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, cast
-
-import msgpack
+from typing import Any, Final, cast
 
 from p2pcommons.commons.entry import fold_single
 from p2pcommons.commons.query import Found, Hit, Query
-from p2pcommons.core.encoding import pack_ordered
+from p2pcommons.core.encoding import pack_ordered, unpack_ordered
 from p2pcommons.core.identity import PublicKey
 from p2pcommons.core.merkle import Span
 from p2pcommons.core.record import ZEROS, CommonsId, Header, Plane, Record, RecordId, Subject
@@ -25,21 +23,12 @@ from p2pcommons.store.facets import Columns, Mirror
 from p2pcommons.store.finding import find
 from p2pcommons.store.search import plan
 from p2pcommons.store.trees import spans
+from p2pcommons.store.views import Counts
 from p2pcommons.sync.storage import CommonsState, EntryState, Key, SetState
 
 MOMENT_TRIES: Final = 100  # commits that may come between a reader's two first looks, one after the other
 RECORD: Final = "id, header, salt, body"
 SEALED: Final = RECORD + ", seal, leaf"
-
-
-class Counts(NamedTuple):
-    """What is kept of a commons, counted out."""
-
-    charter: int  # records of plane 0
-    catalogue: int  # records of plane 1
-    entries: int  # entries with at least one record, hidden ones too
-    shown: int
-    conflicts: int  # shown entries that hold one
 
 
 class SqliteReader:
@@ -264,17 +253,17 @@ class SqliteReader:
         """Records and entries of a commons, counted out (some milliseconds per 100,000)."""
         with self.moment():
             number = self._number(commons)
-            records = [
+            charter, catalogue = (
                 self._database.number("SELECT count(*) FROM record WHERE commons=? AND plane=?", (number, plane))
                 for plane in (Plane.CHARTER, Plane.CATALOGUE)
-            ]
+            )
             entries = self._database.number(
                 "SELECT count(*) FROM entry WHERE commons=? AND (record IS NOT NULL OR view IS NOT NULL)", (number,)
             )
             if self._columns is None:
                 raise LocalProtocolError("in_transaction", "counts are of what is committed: end the transaction first")
             shown = self._columns.of_commons(self._columns.shown(), (number,))
-            return Counts(*records, entries, len(shown), len(self._columns.with_conflicts(shown)))
+            return Counts(charter, catalogue, entries, len(shown), len(self._columns.with_conflicts(shown)))
 
     # -- the whole store
 
@@ -303,7 +292,7 @@ class SqliteReader:
 
     def _seal_number(self, seal: Seal) -> int | None:
         row = self._database.one(
-            "SELECT s FROM seal JOIN author ON a=author WHERE root=? AND signature=? AND key=? AND size=?",
+            "SELECT s FROM seal CROSS JOIN author ON a=author WHERE root=? AND signature=? AND key=? AND size=?",
             (seal.root, seal.signature, seal.author, seal.tree_size),
         )
         return None if row is None else row[0]
@@ -343,21 +332,23 @@ class SqliteReader:
 
 def read_record(identifier: bytes, header: bytes, salt: bytes | None, body: bytes | None) -> Record:
     """A record from bytes that were checked before they were stored."""
-    _, commons, plane, author, after, time, subject, prev, kind, body_hash, size = msgpack.unpackb(header)
+    _, commons, plane, author, after, time, subject, prev, kind, body_hash, size = unpack_ordered(header)
     parsed = Header(commons, plane, author, after, time, subject, tuple(prev), kind, body_hash, size)
     return Record(RecordId(identifier), parsed, header, salt, body)
 
 
 def state_bytes(state: CommonsState) -> bytes:
     """A commons' sums as they are stored."""
+    charter, catalogue = state.charter, state.catalogue
+    views = state.views.to_bytes(32, "big")
     return pack_ordered(
-        [*state.charter, *state.catalogue, state.views.to_bytes(32, "big"), state.entries, state.bodies_missing]
+        [charter.count, charter.lanes, catalogue.count, catalogue.lanes, views, state.entries, state.bodies_missing]
     )
 
 
 def read_state(stored: bytes) -> CommonsState:
     """The reverse of `state_bytes`."""
-    count, lanes, catalogue, catalogue_lanes, views, entries, missing = msgpack.unpackb(stored)
+    count, lanes, catalogue, catalogue_lanes, views, entries, missing = unpack_ordered(stored)
     return CommonsState(
         SetState(count, lanes),
         SetState(catalogue, catalogue_lanes),

@@ -13,7 +13,7 @@ from binascii import Error as Base64Error
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import apsw
 
@@ -39,10 +39,10 @@ def tokens(text: str) -> list[str]:
     tokenizer: apsw.FTS5Tokenizer | None = getattr(_local, "tokenizer", None)
     if tokenizer is None:  # a connection serves one thread at a time
         tokenizer = _local.tokenizer = apsw.Connection("").fts5_tokenizer(*TOKENIZER)
-    found: list[str] = tokenizer(
+    found = tokenizer(
         text.encode(errors="replace"), apsw.FTS5_TOKENIZE_QUERY, None, include_offsets=False, include_colocated=False
     )
-    return found
+    return cast("list[str]", found)
 
 
 class Phrase(NamedTuple):

@@ -6,9 +6,8 @@ commons, facets as numbers in one blob per entry and mirrored in memory (`store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from os import PathLike, fspath
 from typing import Any, Final
 
@@ -76,6 +75,7 @@ class SqliteStore(SqliteReader):
     def _load(self) -> None:
         """Everything kept in memory, from the database."""
         self._authors: dict[bytes, int] = {}
+        self._numbers: dict[bytes, int] = {}
         self._forget_staged()
         read = self._database.rows
         ((self._version, self._next),) = read("SELECT version, next FROM counter")
@@ -125,6 +125,7 @@ class SqliteStore(SqliteReader):
         for table in ("seal", "record", "latest"):
             run(f"DELETE FROM {table} WHERE commons=?", (number,))
         run("DELETE FROM commons WHERE c=?", (number,))
+        del self._numbers[commons]
 
     def put_state(self, commons: CommonsId, state: CommonsState) -> None:
         """Write a commons' sums."""
@@ -140,8 +141,22 @@ class SqliteStore(SqliteReader):
             self._words_table(number)
         return number
 
+    def _number(self, commons: bytes) -> int:
+        number = self._numbers.get(commons, 0) or super()._number(commons)
+        if number:
+            self._numbers[commons] = number
+        return number
+
     def _words_table(self, number: int) -> None:
         self._database.run(schema("words.sql").replace("{table}", f"words_{number}"))
+
+    def put_value(self, name: str, value: bytes | None) -> None:
+        """Keep a small local value; None takes it away."""
+        self._writing()
+        if value is None:
+            self._database.run("DELETE FROM local WHERE name=?", (name,))
+        else:
+            self._database.run("INSERT OR REPLACE INTO local VALUES(?, ?)", (name, value))
 
     # -- records
 
@@ -281,7 +296,10 @@ class SqliteStore(SqliteReader):
                 [(subject, number) for subject in latest],
             ),
         )
-        self._database.each("DELETE FROM entry WHERE subject=? AND commons=?", [(subject, number) for subject in latest])
+        self._database.each(
+            "DELETE FROM entry WHERE subject=? AND commons=?", [(subject, number) for subject in latest]
+        )
+        self._number_facets(row.document for row in latest.values() if row.document is not None)
         entries: list[tuple[Any, ...]] = []
         words: list[tuple[Any, ...]] = []
         at = self._next
@@ -290,7 +308,7 @@ class SqliteStore(SqliteReader):
             place = facets = title = None
             if document is not None:
                 place = place_bytes(document, row.view is not None and has_conflicts(row.view))
-                facets = facet_bytes(self._facet_numbers(document))
+                facets = facet_bytes(map(self._facets.__getitem__, document.facets))
                 title = sort_title(document)
                 self._rows[at] = Row(at, number, row.subject, place, facets)
                 words.append((at, document.title, document.creators, document.subjects, document.text))
@@ -331,18 +349,18 @@ class SqliteStore(SqliteReader):
             if self._rows.pop(at, None) is None:
                 self._ended.append(at)
 
-    def _facet_numbers(self, document: Document) -> list[int]:
+    def _number_facets(self, documents: Iterable[Document]) -> None:
+        """Give a number to every facet value not met before."""
         known = self._facets
-        try:
-            return [known[pair] for pair in document.facets]
-        except KeyError:
+        new: list[tuple[int, str, str]] = []
+        for document in documents:
             for pair in document.facets:
                 if pair not in known:
                     known[pair] = self._next_facet
-                    self._new_facets.append((self._next_facet, *pair))
-                    self._database.run("INSERT INTO facet_value(f, field, value) VALUES(?, ?, ?)", self._new_facets[-1])
+                    new.append((self._next_facet, *pair))
                     self._next_facet += 1
-            return [known[pair] for pair in document.facets]
+        self._database.each("INSERT INTO facet_value(f, field, value) VALUES(?, ?, ?)", new)
+        self._new_facets += new
 
     # -- care
 
@@ -357,5 +375,11 @@ class SqliteStore(SqliteReader):
 
 
 def _by_seal(records: Sequence[Sealed]) -> Iterator[tuple[Seal, list[Sealed]]]:
-    for seal, group in groupby(records, key=lambda sealed: sealed.seal):
-        yield seal, list(group)
+    groups: dict[Seal, list[Sealed]] = {}
+    last: Seal | None = None
+    for sealed in records:
+        if sealed.seal is not last:  # records of one tree mostly come together
+            last = sealed.seal
+            group = groups.setdefault(last, [])
+        group.append(sealed)
+    yield from groups.items()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final, NoReturn, TypeAlias
 
 from p2pcommons.core.encoding import decode, encode, pack_ordered
@@ -266,7 +267,7 @@ def _plane(value: Any) -> int:
 
 
 def _ascending(values: Sequence[Any]) -> None:
-    if any(first >= second for first, second in zip(values, values[1:], strict=False)):
+    if any(first >= second for first, second in pairwise(values)):
         _bad("values are in ascending order, none twice")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from hmac import digest
+from itertools import pairwise
 
 from p2pcommons.core.identity import TAG_FOLLOW
 from p2pcommons.core.limits import NAMES_MIN, SET_COUNT_MAX
@@ -44,7 +45,7 @@ class Naming:
         new = [commons for commons in followed if commons not in self._offered]
         new = new[: SET_COUNT_MAX - self._told]
         size = max(NAMES_MIN, 1 << max(len(new) - 1, 0).bit_length())
-        if self._told and not new or self._told + size > SET_COUNT_MAX:
+        if (self._told and not new) or self._told + size > SET_COUNT_MAX:
             return ()
         self._offered.update(new)
         self._answers.update((tag(commons, Role.LISTENER, self._transcript), commons) for commons in new)
@@ -60,7 +61,7 @@ class Naming:
         self._told += size
         if size < NAMES_MIN or size & (size - 1) or self._told > SET_COUNT_MAX:
             raise RemoteProtocolError("bad_names", "the number of tags is a power of two within the limits")
-        if any(first >= second for first, second in zip(tags, tags[1:], strict=False)):
+        if any(first >= second for first, second in pairwise(tags)):
             raise RemoteProtocolError("bad_names", "tags are in ascending order, none twice")
         self._seen.update(tags)
 

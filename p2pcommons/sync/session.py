@@ -199,7 +199,7 @@ class Session:
             size += len(frame)
             frames.append(frame)
             frames += self._take_outbox()
-        return frames
+        return frames + self._take_outbox()
 
     def handle_timeout(self, now_ms: int) -> list[Event]:
         """Time passed: give up a silent peer, open what is due."""
@@ -343,6 +343,7 @@ class Session:
         if self._state is not State.ESTABLISHED:
             return
         for exchange in self._exchanges.values():
+            exchange.compare(now_ms)
             self._advance(exchange)
         due = [e for e in self._exchanges.values() if (at := e.due_ms) is not None and at <= now_ms]
         if not due:
@@ -377,10 +378,12 @@ class Session:
             return None
         for place in range(len(exchanges)):
             exchange = exchanges[(self._turn + place) % len(exchanges)]
+            if exchange.supply.is_empty:
+                continue
             frame = exchange.supply.next_frame()
+            self._advance(exchange)  # what was left may be nothing: then it is done
             if frame is not None:
                 self._turn = (self._turn + place + 1) % len(exchanges)
-                self._advance(exchange)
                 return frame
         return None
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from random import Random
 from typing import Any, NamedTuple
 
-from p2pcommons.commons import acts
+from p2pcommons.commons import charter_bodies as acts
 from p2pcommons.commons.doors import (
     Approval,
     Device,
@@ -28,6 +28,7 @@ from p2pcommons.commons.doors import (
     recovery_hash,
     remembered_verify,
 )
+from p2pcommons.commons.grounding import ground
 from p2pcommons.commons.stamp import search_stamp, stamp_holds
 from p2pcommons.core.identity import TAG_ROTATE, SigningKey
 from p2pcommons.core.record import ZEROS, Record, build
@@ -53,6 +54,7 @@ class _Maker:
         self.dice = Random(seed)
         self.records: list[Record] = []
         self.plane0: list[Record] = []
+        self.grounded: list[Record] = []
         self.last: dict[bytes, bytes] = {}
         self.time = 1_700_000_000_000 << 16
         self.commons = ZEROS
@@ -85,7 +87,9 @@ class _Maker:
 
     # -- pieces
 
-    def write(self, who: int, prev: list[bytes], made: acts.Made, commons: bytes | None = None, plane: int = 0) -> Record:
+    def write(
+        self, who: int, prev: list[bytes], made: acts.Made, commons: bytes | None = None, plane: int = 0
+    ) -> Record:
         author = KEYS[who].public
         self.time += self.dice.randint(-3, 9)
         record = build(
@@ -104,15 +108,26 @@ class _Maker:
         if plane == 0:
             self.plane0.append(record)
             self.last[author] = record.id
+            if self.commons != ZEROS or commons == ZEROS:
+                grounds = ground(
+                    {r.id: r for r in self.plane0},
+                    self.commons if self.commons != ZEROS else record.id,
+                    remembered_verify,
+                )
+                self.grounded = [r for r in self.plane0 if r.id in grounds.records]
         return record
 
     def who(self) -> int:
-        return self.dice.randrange(len(KEYS)) if self.dice.random() < 0.3 else self.dice.randrange(5)
+        """Mostly somebody who has come in, whether or not still in."""
+        if self.dice.random() < 0.15:
+            return self.dice.randrange(len(KEYS))
+        return INDEX[self.dice.choice(self.grounded).header.author]
 
     def past(self, who: int) -> list[bytes]:
         """Some prev: mostly own records and late ones, sometimes old ones only (as if one had seen nothing since)."""
         dice = self.dice
-        pool = self.plane0
+        # Mostly what stands on something: most acts of a history that is all invention do nothing at all.
+        pool = self.plane0 if dice.random() < 0.04 else self.grounded
         if dice.random() < 0.35:
             pool = pool[: dice.randint(1, len(pool))]
         chosen = [r.id for r in dice.sample(pool[-12:], min(len(pool[-12:]), dice.randint(1, 4)))]
@@ -133,7 +148,7 @@ class _Maker:
         who = self.who() if who is None else who
         author = KEYS[who].public
         if way is None:
-            ways = [r for r in self.plane0 if r.header.kind in ("member.invite", "charter.open", "commons.found")]
+            ways = [r for r in self.grounded if r.header.kind in ("member.invite", "charter.open", "commons.found")]
             way = dice.choice(ways)
         form = read_form(way.header.kind, way.body or b"")
         bits = form.stamp_bits if isinstance(form, Founding | Opening | Invite) else 0
@@ -181,7 +196,11 @@ class _Maker:
         return [KEYS[n].public for n in self.dice.sample(range(len(KEYS)), self.dice.choice([0, 1, 1, 2]))]
 
     def a_purge(self) -> acts.Made:
-        ways = [r.id for r in self.plane0 if r.header.kind in ("member.invite", "charter.open", "key.rotate", "device.add")]
+        ways = [
+            r.id
+            for r in self.grounded
+            if r.header.kind in ("member.invite", "charter.open", "key.rotate", "device.add")
+        ]
         doors = self.dice.sample(ways, min(len(ways), self.dice.choice([0, 0, 1, 2])))
         return acts.purge(self.some_keys(), doors)
 
@@ -193,7 +212,9 @@ class _Maker:
             self.write(other, self.past(other), acts.purge([KEYS[who].public]))
 
     def a_change(self) -> acts.Made:
-        return acts.name_stewards(add=self.some_keys(), end=self.some_keys(), quorum=self.dice.choice([None, None, 1, 2]))
+        return acts.name_stewards(
+            add=self.some_keys(), end=self.some_keys(), quorum=self.dice.choice([None, None, 1, 2])
+        )
 
     def stewards(self) -> None:
         who = self.dice.choice([0, 1, 2, self.who()])
@@ -210,7 +231,7 @@ class _Maker:
 
     def odd(self) -> None:
         who = self.who()
-        kind = self.dice.choice(["weather.report", "ballot.cast", "record.erase", "commons.found"])
+        kind = self.dice.choice(["weather.report", "ballot.cast", "record.erase", "record.erase", "commons.found"])
         body: dict[str, Any] = {"x": self.dice.randrange(9)}
         if kind == "record.erase":
             body = acts.erase({self.dice.choice(self.records).id: ["title"]}).body
@@ -253,6 +274,8 @@ class Rules(NamedTuple):
     valid: frozenset[bytes]
     cut: frozenset[bytes]  # grounded doors that do not stand
     grounded: frozenset[bytes]
+    stewards: frozenset[bytes]  # in the view: of the set alone
+    quorum: int
 
 
 class _Door(NamedTuple):
@@ -321,8 +344,8 @@ def rules(records: list[Record], commons: bytes) -> Rules:
             if recovery_hash(body.recovery_key) in hashes and remembered_verify(body.recovery_key, body.proof, message):
                 return _Door(author, i, body.old, body.next, True)
         if isinstance(body, Device) and body.key != author and doors_of(author, i):
-            if remembered_verify(body.key, body.proof, device_message(commons, author, body.key)):
-                return _Door(body.key, i, author, None, True)
+            proven = remembered_verify(body.key, body.proof, device_message(commons, author, body.key))
+            return _Door(body.key, i, author, None, True) if proven else None
         return None
 
     def stands(d: bytes, within: frozenset[bytes]) -> bool:
@@ -331,10 +354,9 @@ def rules(records: list[Record], commons: bytes) -> Rules:
             return False
         if d == commons:
             return True
-        for p in within:
-            if isinstance(form(p), Purge) and p in valid_in(within) and d not in ancestors(p):
-                if found.way in form(p).doors or found.maker in form(p).keys:
-                    return False
+        for p in (p for p in valid_in(within) if isinstance(form(p), Purge) and d not in ancestors(p)):
+            if found.way in form(p).doors or found.maker in form(p).keys:
+                return False
         return any(stands_in(m, within) for m in doors_of(found.maker, d))
 
     @cache
@@ -373,13 +395,16 @@ def rules(records: list[Record], commons: bytes) -> Rules:
         last = [form(i).quorum for i in setting if not any(i in ancestors(j) for j in setting)]
         return max(last) if last else form(commons).quorum
 
+    def stewards_in(within: frozenset[bytes]) -> list[frozenset[bytes]]:
+        return [p & admitted_in(within) for p in people_in(within) if any(has_role(k, within) for k in p)]
+
     @cache
     def valid(i: bytes) -> bool:
         """Whether a grounded act is valid: in its own past alone."""
         within = ancestors(i)
         wanted = act_hash(commons, given[i].header.kind, given[i].body or b"")
         signing = {given[a].header.author for a in within if isinstance(form(a), Approval) and form(a).act == wanted}
-        stewards = [p & admitted_in(within) for p in people_in(within) if any(has_role(k, within) for k in p)]
+        stewards = stewards_in(within)
         author = given[i].header.author
         if not any(author in p for p in stewards):
             return False
@@ -407,4 +432,6 @@ def rules(records: list[Record], commons: bytes) -> Rules:
         valid_in(everything),
         frozenset(i for i in everything if door(i) and not stands_in(i, everything)),
         everything,
+        frozenset().union(*stewards_in(frozenset(kept))),
+        quorum_in(frozenset(kept)) if everything else 1,
     )

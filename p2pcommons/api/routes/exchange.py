@@ -16,13 +16,11 @@ from p2pcommons.api.forms import ID, Text
 from p2pcommons.api.operation import Call, Media, Operation, answer
 from p2pcommons.api.schema import Parameter, Stream
 from p2pcommons.api.searching import WHERE, query_of
-from p2pcommons.api.serving import SCRATCH
+from p2pcommons.api.serving import PACK_TYPE, RECORDS_HEADER, SCRATCH
 from p2pcommons.api.streams import STREAMS
 from p2pcommons.node.values import UnpackInfo
 
-PACK_TYPE: Final = "application/vnd.p2pcommons.pack"
 BACKUP_TYPE: Final = "application/vnd.p2pcommons.backup"
-RECORDS_HEADER: Final = "P2PCommons-Records"
 _BYTES: Final = "application/octet-stream"
 _PIECE_BYTES: Final = 256 * 1024
 

@@ -1,0 +1,174 @@
+"""Going out to other nodes: one link to one address (chapter 30, "Links").
+
+`HOST:PORT` is TLS with whatever certificate the other node made: the handshake inside proves whose it is.
+`wss://HOST/PATH` is a proxy with a certificate of the web. Nothing is followed: no redirect, no proxy of the
+environment. An address heard from others is dialled only where it leads into the open internet, whatever its name
+resolves to, so that nobody can send this node to knock at its own house.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from ipaddress import ip_address
+from types import SimpleNamespace, TracebackType
+from typing import Final
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from p2pcommons.core.address import Address
+from p2pcommons.core.limits import CLOSE_MS_MAX, CONNECT_MS_MAX, HEARTBEAT_MS
+from p2pcommons.errors import P2PCommonsError
+from p2pcommons.network.certificate import dialling_context
+from p2pcommons.network.link import MESSAGE_BYTES_MAX, SUBPROTOCOL, Link
+from p2pcommons.sync.handshake import Role, direct_channel, hosted_channel
+
+_HTTPS_PORT: Final = 443
+_UNPRIVILEGED_PORT: Final = 1024
+
+
+class DialFailed(P2PCommonsError):
+    """No link came about; `detail` says why and what a person may do."""
+
+
+class Dialler:
+    """Makes links, within `async with`; what it made outlives no exit."""
+
+    def __init__(self, *, connect_ms_max: int = CONNECT_MS_MAX, web_trust: ssl.SSLContext | None = None) -> None:
+        self._connect_s_max = connect_ms_max / 1000
+        self._direct = dialling_context()
+        self._web = web_trust or ssl.create_default_context()
+        self._anywhere: aiohttp.ClientSession
+        self._outside: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Dialler:
+        self._anywhere = _session(_Resolver(outside_only=False))
+        self._outside = _session(_Resolver(outside_only=True))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._anywhere.close()
+        await self._outside.close()
+
+    async def dial(self, address: Address, *, heard: bool = False) -> Link:
+        """A link to this address. `heard`: the address came from other nodes, not from a person.
+
+        DialFailed: `not_routable`, `timed_out`, `unreachable`, `bad_certificate`, `not_a_node`.
+        """
+        host, url, target = address.host, address.url, address.target
+        if heard and not may_dial_heard(host, address.port):
+            raise DialFailed("not_routable", f"{target} does not lead into the open internet; it is not dialled")
+        session = self._outside if heard else self._anywhere
+        try:
+            async with asyncio.timeout(self._connect_s_max):
+                websocket = await session.ws_connect(
+                    url or f"https://{target}/",
+                    protocols=(SUBPROTOCOL,),
+                    ssl=self._web if url else self._direct,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_MS_MAX / 1000),
+                    heartbeat=HEARTBEAT_MS / 1000,
+                    compress=0,
+                    max_msg_size=MESSAGE_BYTES_MAX,
+                )
+        except TimeoutError as error:
+            raise DialFailed("timed_out", f"{target} did not answer in time; it is tried again later") from error
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise DialFailed(
+                "bad_certificate",
+                f"the certificate of {host} is not valid: {error}; its host must renew it, or the address is wrong",
+            ) from error
+        except (aiohttp.WSServerHandshakeError, _Redirected) as error:
+            raise DialFailed(
+                "not_a_node", f"what answers at {target} is no p2pcommons node; check the address"
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise DialFailed("unreachable", f"{target} cannot be reached: {error}") from error
+        link = Link(websocket, Role.DIALLER, b"", target)
+        if websocket.protocol != SUBPROTOCOL:
+            await link.close(aiohttp.WSCloseCode.PROTOCOL_ERROR, "no common subprotocol")
+            raise DialFailed("not_a_node", f"what answers at {target} is no p2pcommons node; check the address")
+        if url:
+            link.channel = hosted_channel(host)
+            return link
+        tls: ssl.SSLObject | None = websocket.get_extra_info("ssl_object")
+        certificate = tls.getpeercert(True) if tls is not None else None
+        if certificate is None:
+            await link.close()
+            raise DialFailed("unreachable", f"{target} ended the link while it was made; it is tried again later")
+        link.channel = direct_channel(certificate)
+        return link
+
+
+def may_dial_heard(host: str, port: int) -> bool:
+    """Whether an address heard from others may be dialled at all; names are judged again by what they mean."""
+    if port != _HTTPS_PORT and not _UNPRIVILEGED_PORT <= port <= 65535:
+        return False
+    try:
+        return _is_outside(host)
+    except ValueError:
+        return "." in host and not host.lower().rstrip(".").endswith((".local", ".localhost", ".internal"))
+
+
+def _is_outside(address: str) -> bool:
+    parsed = ip_address(address.partition("%")[0])
+    mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
+    return parsed.is_global and not parsed.is_multicast and (mapped is None or mapped.is_global)
+
+
+class _Resolver(AbstractResolver):
+    """Names by the system's means; with `outside_only`, only what is globally routable."""
+
+    def __init__(self, *, outside_only: bool) -> None:
+        self._outside_only = outside_only
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Addresses of a name. OSError if it has none that may be dialled."""
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        results = [
+            ResolveResult(
+                hostname=host,
+                host=str(address[0]),
+                port=port,
+                family=kind,
+                proto=protocol,
+                flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            )
+            for kind, _, protocol, _, address in found
+            if not self._outside_only or _is_outside(str(address[0]))
+        ]
+        if not results:
+            raise OSError(f"{host} does not lead into the open internet")
+        return results
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class _Redirected(Exception):
+    pass
+
+
+async def _refuse_redirect(
+    session: aiohttp.ClientSession, context: SimpleNamespace, told: aiohttp.TraceRequestRedirectParams
+) -> None:
+    told.response.close()
+    raise _Redirected
+
+
+def _session(resolver: AbstractResolver) -> aiohttp.ClientSession:
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_redirect)  # ws_connect itself would follow
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True, limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        auto_decompress=False,
+        headers={"User-Agent": SUBPROTOCOL},
+        trace_configs=[trace],
+    )

@@ -1,0 +1,72 @@
+"""Backups: one file with the database and the person's keys, and the way back into an empty folder.
+
+A backup is a zip (stored, not squeezed: records are mostly random bytes) of the SQLite file and the secrets. A
+node's own key is not in it: two nodes must never have one key.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Final
+
+from p2pcommons.errors import FormError, Refused
+from p2pcommons.node.folder import DATABASE, SECRETS
+from p2pcommons.store.sqlite import SqliteStore
+
+_MARK: Final = "p2pcommons-backup-1"
+_COPY_BYTES: Final = 1024 * 1024
+
+
+def write_backup(store: SqliteStore, folder: Path, path: Path) -> int:
+    """Write the backup of a folder, mode 0600, whole or not at all; its size in bytes."""
+    database = path.with_name(path.name + ".database")
+    partial = path.with_name(path.name + ".partial")
+    try:
+        database.unlink(missing_ok=True)
+        store.backup_to(os.fspath(database))
+        handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                archive.writestr(_MARK, b"")
+                archive.write(database, DATABASE)
+                for name in SECRETS:
+                    if (folder / name).exists():
+                        archive.write(folder / name, name)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        database.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
+    return path.stat().st_size
+
+
+def read_backup(path: Path, folder: Path) -> None:
+    """Bring a backup into a folder that holds no identity. Refused `folder-not-empty`; FormError `not_a_backup`."""
+    if any((folder / name).exists() for name in (DATABASE, *SECRETS)):
+        raise Refused(
+            "folder-not-empty", f"{folder} already holds a node. Restore into a new folder: --data NEW_FOLDER."
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+            if _MARK not in names or DATABASE not in names:
+                raise FormError("not_a_backup", f"{path} is not a p2pcommons backup.")
+            for name in (*SECRETS, DATABASE):  # only names we know: a strange archive writes nowhere else
+                if name in names:
+                    _extract(archive, name, folder / name)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise FormError("not_a_backup", f"{path} cannot be read as a backup: {error}.") from error
+
+
+def _extract(archive: zipfile.ZipFile, name: str, target: Path) -> None:
+    partial = target.with_name(target.name + ".partial")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file, archive.open(name) as source:
+        shutil.copyfileobj(source, file, _COPY_BYTES)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, target)

@@ -1,0 +1,475 @@
+"""`Commons`: the verbs of a node, one class that API, command line and pages all speak through.
+
+Implements `p2pcommons.api.verbs.Verbs` over an open `Runtime`; with `Neighbours` where the node meets others.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from p2pcommons import __version__
+from p2pcommons.commons.entry import view_from_bytes
+from p2pcommons.commons.entry_json import entry_json
+from p2pcommons.commons.query import Query
+from p2pcommons.core.identity import PublicKey, did_key
+from p2pcommons.core.record import CommonsId, Subject
+from p2pcommons.core.words import LANGUAGES, words
+from p2pcommons.errors import NotFound, Refused
+from p2pcommons.formats.registry import find_format
+from p2pcommons.node.archive import write_backup
+from p2pcommons.node.batch import batch
+from p2pcommons.node.checking import check_store
+from p2pcommons.node.entries import Entries
+from p2pcommons.node.exchange import read_pack_file, write_pack_file
+from p2pcommons.node.membership import Membership
+from p2pcommons.node.neighbours import Neighbours
+from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.values import (
+    Address,
+    BatchAnswer,
+    Change,
+    Check,
+    CommonsInfo,
+    DigestInfo,
+    EntryAnswer,
+    EntryJson,
+    EntryPage,
+    Export,
+    Hash,
+    Health,
+    HistoryItem,
+    IdentityInfo,
+    Instant,
+    Invitation,
+    Metric,
+    PackInfo,
+    Page,
+    PeerInfo,
+    Progress,
+    RawRecord,
+    Rebuilt,
+    Sample,
+    Status,
+    UnpackInfo,
+    VerifyInfo,
+    Withdrawal,
+)
+from p2pcommons.sync import holding
+
+T = TypeVar("T")
+_EXPORT_PAGE: Final = 500
+_DISK_FREE_LOW: Final = 500 * 1024 * 1024  # below, `doctor` warns: a first sync of a large commons needs this
+
+
+class Commons:
+    """All verbs of one node. `open()` before the first, within the runtime's `async with`."""
+
+    def __init__(self, runtime: Runtime, neighbours: Neighbours | None = None) -> None:
+        self._runtime = runtime
+        self._neighbours = neighbours
+        self._membership = Membership(runtime)
+        self._entries = Entries(runtime, self._membership)
+        self.api: str | None = None
+        """HOST:PORT where the API answers, once it does."""
+        self.listen: str | None = None
+        """HOST:PORT where other nodes come in."""
+        self.addresses: tuple[Address, ...] = ()
+        """How other nodes would dial this one."""
+        self.settling: set[CommonsId] = set()
+        """Commons that changed since `settle` last looked."""
+
+    async def open(self) -> None:
+        """Make ready."""
+        await self._runtime.run(self._membership.load)
+        self._runtime.listen(self._heard)
+
+    def _heard(self, changes: list[holding.Change]) -> None:
+        self.settling.update(change.commons for change in changes)
+
+    async def settle(self) -> None:
+        """After changes came in: use invitations that waited for their charter. Driven by the daemon."""
+        waiting, self.settling = self.settling, set()
+        for commons in waiting & set(self._runtime.replica.followed()):
+            await self._membership.settle(commons)
+
+    # -- status
+
+    async def health(self) -> Health:
+        """Whether every verb works now."""
+        return Health(True)
+
+    async def status(self) -> Status:
+        """The whole picture."""
+        keys = self._runtime.keys
+        return Status(
+            ready=True,
+            version=__version__,
+            person=keys.person.public,
+            node=keys.node.public,
+            data=str(self._runtime.folder.path),
+            started_at=Instant(self._runtime.started_ms),
+            latest_change=await self.latest_change(),
+            api=self.api,
+            listen=self.listen,
+            addresses=self.addresses,
+            commons=await self.list_commons(),
+            peers=await self.peers(),
+        )
+
+    async def metrics(self) -> Sequence[Metric]:
+        """Numbers beyond those in `status`."""
+        if self._neighbours is None:
+            return ()
+        received, sent = self._neighbours.traffic()
+        return (
+            _metric("sessions_total", "counter", "Sessions since the start", self._neighbours.sessions),
+            _metric("violations_total", "counter", "Sessions ended by a broken protocol", self._neighbours.violations),
+            _metric("link_received_bytes", "gauge", "Bytes received by open links", received),
+            _metric("link_sent_bytes", "gauge", "Bytes sent by open links", sent),
+        )
+
+    async def identity(self) -> IdentityInfo:
+        """Who writes here."""
+        keys = self._runtime.keys
+        folder = self._runtime.folder
+        return IdentityInfo(keys.person.public, keys.node.public, str(folder.path), folder.words_seen)
+
+    async def recovery_words(self, language: str = "en") -> tuple[str, ...]:
+        """The 12 recovery words."""
+        if language not in LANGUAGES:
+            raise Refused("unknown-language", f"Recovery words exist in: {', '.join(LANGUAGES)}.")
+        found = words(self._runtime.keys.entropy, language)
+        self._runtime.folder.note_words_seen()
+        return tuple(found)
+
+    # -- peers
+
+    async def peers(self) -> tuple[PeerInfo, ...]:
+        """Peers kept, met and connected."""
+        return () if self._neighbours is None else self._neighbours.infos()
+
+    async def add_peer(self, address: str) -> PeerInfo:
+        """Keep and dial an address."""
+        return await self._met.add(address)
+
+    async def remove_peer(self, address: str) -> None:
+        """Forget a kept address."""
+        await self._met.remove(address)
+
+    async def block_peer(self, key: PublicKey) -> None:
+        """End this node's sessions and refuse new ones."""
+        await self._met.block(key)
+
+    @property
+    def _met(self) -> Neighbours:
+        if self._neighbours is None:
+            raise Refused("no-node", "No node runs on this folder. Start one: p2pcommons up")
+        return self._neighbours
+
+    # -- commons
+
+    async def list_commons(self) -> tuple[CommonsInfo, ...]:
+        """All followed commons, ascending by id."""
+        return tuple([self._info(commons) for commons in sorted(self._runtime.replica.followed())])
+
+    async def create_commons(
+        self, name: str, *, join: str = "invite", languages: Sequence[str] = (), territory: str | None = None
+    ) -> CommonsInfo:
+        """Found a commons."""
+        commons = await self._membership.create(name, join, tuple(languages), territory)
+        self._follow_changed()
+        return self._info(commons)
+
+    async def get_commons(self, commons: CommonsId) -> CommonsInfo:
+        """One followed commons."""
+        self._runtime.check_followed(commons)
+        return self._info(commons)
+
+    async def follow(self, commons: CommonsId, addresses: Sequence[str] = ()) -> CommonsInfo:
+        """Follow, and keep and dial these addresses."""
+        await self._runtime.run(lambda: self._runtime.replica.follow(commons))
+        for address in addresses:
+            await self._met.add(address)
+        self._follow_changed()
+        return self._info(commons)
+
+    async def unfollow(self, commons: CommonsId) -> None:
+        """Forget a commons and its records."""
+        self._runtime.check_followed(commons)
+        await self._runtime.run(lambda: self._runtime.replica.unfollow(commons))
+        self._follow_changed()
+
+    async def invite(self, commons: CommonsId, *, uses: int = 1, days: int = 30) -> Invitation:
+        """Write an invitation and give its one line."""
+        places = tuple(each.address for each in self.addresses)
+        return await self._membership.invite(commons, uses, days, places)
+
+    async def join(self, invitation: str) -> CommonsInfo:
+        """Follow the commons of an invitation and join it as soon as its charter is here."""
+        commons, addresses = await self._membership.accept(invitation)
+        if self._neighbours is not None:
+            for address in addresses:
+                await self._neighbours.add(address)
+        self._follow_changed()
+        await self._membership.settle(commons)
+        return self._info(commons)
+
+    async def digest(self, commons: CommonsId) -> DigestInfo:
+        """One consistent moment, from memory."""
+        self._runtime.check_followed(commons)
+        return _digest_info(self._runtime.replica.digest(commons))
+
+    def _info(self, commons: CommonsId) -> CommonsInfo:
+        charter = self._runtime.replica.charter(commons)
+        near = 0 if self._neighbours is None else self._neighbours.following(commons)
+        if charter is None or not charter.founded:
+            return CommonsInfo(commons, "waiting", neighbours=near)
+        summed = self._runtime.replica.digest(commons)
+        filling = self._neighbours is not None and self._neighbours.filling(commons)
+        return CommonsInfo(
+            id=commons,
+            state="filling" if filling else "here",
+            name=charter.name,
+            join=charter.join,
+            languages=charter.languages,
+            territory=charter.territory,
+            announced=charter.announced,
+            member=self._membership.is_member(charter),
+            may_write=self._membership.may_write(charter),
+            members=len(charter.members),
+            records=summed.records,
+            entries=summed.entries,
+            bodies_missing=summed.bodies_missing,
+            neighbours=near,
+        )
+
+    def _follow_changed(self) -> None:
+        if self._neighbours is not None:
+            self._neighbours.follow_changed()
+
+    # -- entries
+
+    async def search(self, query: Query) -> EntryPage:
+        """Shown entries."""
+        return await self._entries.search(query)
+
+    async def get_entry(self, entry: Subject, commons: CommonsId | None = None) -> EntryAnswer:
+        """One shown entry."""
+        return await self._entries.get(entry, commons)
+
+    async def add_entry(self, commons: CommonsId, entry: EntryJson) -> EntryAnswer:
+        """A new entry."""
+        return await self._entries.add(commons, entry)
+
+    async def patch_entry(
+        self,
+        entry: Subject,
+        patch: dict[str, Any],
+        *,
+        commons: CommonsId | None = None,
+        if_match: Sequence[str] | None = None,
+    ) -> EntryAnswer:
+        """A human write: JSON Merge Patch."""
+        return await self._entries.patch(entry, patch, commons, if_match)
+
+    async def withdraw_entry(
+        self,
+        entry: Subject,
+        reason: str | None = None,
+        *,
+        commons: CommonsId | None = None,
+        if_match: Sequence[str] | None = None,
+    ) -> Withdrawal:
+        """Withdraw."""
+        return await self._entries.withdraw(entry, reason, commons, if_match)
+
+    async def history(
+        self, entry: Subject, *, commons: CommonsId | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[HistoryItem]:
+        """What was written about an entry, newest first."""
+        return await self._entries.history(entry, commons, limit, cursor)
+
+    async def raw_records(
+        self, entry: Subject, *, commons: CommonsId | None = None, limit: int = 50, cursor: str | None = None
+    ) -> Page[RawRecord]:
+        """The signed bytes themselves, oldest first."""
+        return await self._entries.raw_records(entry, commons, limit, cursor)
+
+    async def conflicts(
+        self, commons: CommonsId | None = None, *, limit: int = 50, cursor: str | None = None
+    ) -> Page[EntryJson]:
+        """Shown entries that have conflicts."""
+        return await self._entries.conflicts(commons, limit, cursor)
+
+    async def batch(
+        self, commons: CommonsId, lines: AsyncIterator[Sequence[bytes]]
+    ) -> AsyncIterator[Sequence[BatchAnswer]]:
+        """Add many entries."""
+        return await batch(self._runtime, self._membership, commons, lines)
+
+    # -- changes
+
+    async def changes(self, since: int, limit: int) -> Sequence[Change]:
+        """Changes behind a position, in this node's own order of arrival."""
+        found = await self._runtime.read(lambda reader: reader.changes(since, limit))
+        return [Change(*row) for row in found]
+
+    async def latest_change(self) -> int:
+        """The greatest position given so far."""
+        return await self._runtime.read(lambda reader: reader.last_change())
+
+    async def wait_change(self, since: int, timeout_s: float) -> bool:
+        """Wait until there is a change behind `since`."""
+        return await self._runtime.wait_until(lambda: self._is_behind(since), timeout_s)
+
+    async def _is_behind(self, since: int) -> bool:
+        return await self.latest_change() > since
+
+    # -- exchange and upkeep
+
+    async def export(self, format: str, query: Query) -> Export:
+        """All shown entries a query finds."""
+        chosen = find_format(format)
+        for commons in query.commons:
+            self._runtime.check_followed(commons)
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield chosen.head()
+            cursor: str | None = None
+            while True:
+                page = _paged(query, cursor)
+                found = await self._runtime.read(lambda reader, page=page: reader.search(page))  # type: ignore[misc]
+                yield b"".join(
+                    chosen.encode(entry_json(view_from_bytes(hit.subject, hit.view), hit.commons)) for hit in found.hits
+                )
+                cursor = found.cursor
+                if cursor is None:
+                    return
+
+        return Export(chosen.MEDIA_TYPE, f"p2pcommons{chosen.SUFFIXES[0]}", chunks())
+
+    async def pack(self, path: Path, commons: CommonsId | None = None) -> PackInfo:
+        """Write a pack file of one or all followed commons."""
+        if commons is not None:
+            self._runtime.check_followed(commons)
+        replica = self._runtime.replica
+        chosen = sorted(replica.followed()) if commons is None else [commons]
+        return await self._runtime.run(_on_disk(lambda: write_pack_file(replica, chosen, path), path))
+
+    async def unpack(self, path: Path) -> UnpackInfo:
+        """Take a pack file."""
+        runtime = self._runtime
+        taken = await runtime.run(_on_disk(lambda: read_pack_file(runtime.replica, path, runtime.now_ms()), path))
+        self._follow_changed()
+        return taken
+
+    async def backup(self, path: Path) -> int:
+        """Write a backup of the whole folder, private keys included."""
+        runtime = self._runtime
+        return await runtime.run(_on_disk(lambda: write_backup(runtime.store, runtime.folder.path, path), path))
+
+    async def verify(self, progress: Progress | None = None) -> VerifyInfo:
+        """Check every hash and signature; bodies found damaged are asked for again."""
+        runtime = self._runtime
+        steps = check_store(runtime.store, runtime.replica, progress or (lambda done, total: None))
+        result = None
+        while (step := await runtime.run(lambda: next(steps, None))) is not None:
+            result = step
+        assert result is not None
+        for commons, ids in result.damaged_bodies.items():
+            await runtime.run(lambda c=commons, i=ids: runtime.replica.lose_bodies(c, i))  # type: ignore[misc]
+        return VerifyInfo(result.records, result.bodies, tuple(result.faults))
+
+    async def rebuild(self, progress: Progress | None = None) -> tuple[Rebuilt, ...]:
+        """Make all views from records anew."""
+        replica = self._runtime.replica
+        out = []
+        for commons in sorted(replica.followed()):
+            before = replica.digest(commons)
+
+            def told(done: int, total: int = before.records) -> None:
+                if progress is not None:
+                    progress(done, total)
+
+            after = await self._runtime.run(lambda c=commons, t=told: replica.rebuild(c, t))  # type: ignore[misc]
+            out.append(Rebuilt(commons, _digest_info(before), _digest_info(after)))
+        return tuple(out)
+
+    async def doctor(self) -> tuple[Check, ...]:
+        """Look at what commonly goes wrong."""
+        folder = self._runtime.folder
+        free = shutil.disk_usage(folder.path).free
+        faults = await self._runtime.read(lambda reader: reader.integrity())
+        checks = [
+            Check("database", not faults, "; ".join(faults[:3]) or "the file is in order", "restore a backup"),
+            Check(
+                "disk",
+                free > _DISK_FREE_LOW,
+                f"{free // 1_000_000:,} MB free where the data folder is",
+                "make room, or move the data folder",
+            ),
+            Check(
+                "recovery words",
+                folder.words_seen,
+                "written down" if folder.words_seen else "never shown: a lost disk is a lost identity",
+                "p2pcommons identity words",
+            ),
+            Check(
+                "secrets",
+                folder.secrets_are_private(),
+                "keys and token are readable by you alone"
+                if folder.secrets_are_private()
+                else "others on this machine can read your keys",
+                f"chmod 600 {folder.path}/*.key {folder.path}/api-token",
+            ),
+            self._neighbours_check(),
+        ]
+        return tuple(c if not c.ok else Check(c.name, True, c.detail) for c in checks)
+
+    def _neighbours_check(self) -> Check:
+        if self._neighbours is None:
+            return Check("neighbours", True, "no node runs, so none are looked at")
+        peers = self._neighbours.infos()
+        met = sum(peer.state == "connected" for peer in peers)
+        if met or not peers:
+            return Check("neighbours", True, f"{met} connected")
+        whys = "; ".join(peer.why for peer in peers if peer.why)
+        return Check("neighbours", False, f"none of {len(peers)} is connected: {whys}", "check their addresses")
+
+
+def _on_disk(job: Callable[[], T], path: Path) -> Callable[[], T]:
+    """A job on a file a person named, whose faults are told as theirs to mend."""
+
+    def run() -> T:
+        try:
+            return job()
+        except FileNotFoundError as error:
+            raise NotFound("unknown-file", f"{error.filename or path} is not there.") from error
+        except OSError as error:
+            raise Refused("file-unusable", f"{path} cannot be used: {error.strerror or error}.") from error
+
+    return run
+
+
+def _paged(query: Query, cursor: str | None) -> Query:
+    sort = query.sort or "created"  # an order that does not stop at a number of matches
+    return Query(query.text, query.commons, query.filters, query.box, query.near, sort, (), _EXPORT_PAGE, cursor)
+
+
+def _digest_info(summed: holding.Digest) -> DigestInfo:
+    return DigestInfo(
+        summed.records, Hash(summed.fingerprint), summed.bodies_missing, summed.entries, Hash(summed.state)
+    )
+
+
+def _metric(name: str, kind: str, text: str, value: float) -> Metric:
+    return Metric(name, kind, text, (Sample((), value),))
+
+
+def node_address(key: PublicKey, host: str, port: int) -> str:
+    """`KEY@HOST:PORT`, as another node would dial it."""
+    bare = did_key(key).removeprefix("did:key:")
+    return f"{bare}@[{host}]:{port}" if ":" in host else f"{bare}@{host}:{port}"

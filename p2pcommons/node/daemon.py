@@ -1,0 +1,160 @@
+"""A node that runs: its insides, the neighbours it meets, the door where they come in, and the small upkeep.
+
+Knows nothing of HTTP for people: who serves the API and the page holds a `Node` open and gives it to them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Final
+
+from p2pcommons.config import Endpoint, Settings
+from p2pcommons.core.record import CommonsId
+from p2pcommons.errors import Refused
+from p2pcommons.network.certificate import keep_certificate
+from p2pcommons.network.listen import Listener
+from p2pcommons.node.commons import Commons, node_address
+from p2pcommons.node.folder import CERTIFICATE, DataFolder
+from p2pcommons.node.neighbours import Neighbours
+from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.values import Address
+
+logger = logging.getLogger(__name__)
+
+_PORTS_TRIED: Final = 100
+_SWEEP_S: Final = 3600.0
+_SETTLE_S: Final = 30.0
+
+
+class Node:
+    """A running node, within `async with`; `commons` are its verbs."""
+
+    commons: Commons
+    runtime: Runtime
+    listener: Listener | None = None
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Node:
+        settings = self._settings
+        follow = [_commons_id(text) for text in settings.follow]
+        try:
+            self.runtime = await self._stack.enter_async_context(Runtime(DataFolder(settings.data)))
+            neighbours = Neighbours(self.runtime, dials=settings.dial, hosts=settings.names)
+            await self._stack.enter_async_context(neighbours)
+            self.commons = Commons(self.runtime, neighbours)
+            await self.commons.open()
+            if settings.listen is not None:
+                self.listener = await self._listen(settings.listen, neighbours)
+                self.commons.listen = str(Endpoint(settings.listen.host, self.listener.port))
+                self.commons.addresses = self._addresses(settings.listen.host, self.listener.port)
+            for commons in follow:
+                await self.commons.follow(commons)
+            for address in settings.peers:
+                await neighbours.add(address, kept=False)
+            for work in (self._settle, self._sweep):
+                await self._stack.enter_async_context(_running(work()))
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def _listen(self, asked: Endpoint, neighbours: Neighbours) -> Listener:
+        certificate = keep_certificate(self.runtime.folder.path / CERTIFICATE)
+        for port in ports_to_try(asked):
+            listener = Listener(certificate, neighbours.serve, host=asked.host, port=port)
+            try:
+                return await self._stack.enter_async_context(listener)
+            except OSError as error:
+                failure = error
+        raise port_refused("--listen", asked, failure)
+
+    def _addresses(self, host: str, port: int) -> tuple[Address, ...]:
+        own = own_host() if host in ("0.0.0.0", "::", "") else host
+        reach = "local" if own.startswith("127.") else "unknown"
+        return (Address(node_address(self.runtime.keys.node.public, own, port), reach),)
+
+    async def _settle(self) -> None:
+        """Use invitations as soon as the charter they wait for is here."""
+
+        async def changed() -> bool:
+            return bool(self.commons.settling)
+
+        while True:
+            if await self.runtime.wait_until(changed, _SETTLE_S):
+                await self.commons.settle()
+
+    async def _sweep(self) -> None:
+        """Now and then: let the bytes of old erasures go, and keep the search tables tidy."""
+        runtime = self.runtime
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            for commons in runtime.replica.followed():
+                await runtime.run(lambda c=commons: runtime.replica.sweep(c, runtime.now_ms()))  # type: ignore[misc]
+
+
+class _running:
+    """A task that lives as long as its `async with`."""
+
+    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+        self._work = work
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._guarded())
+
+    async def __aexit__(self, *_: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _guarded(self) -> None:
+        try:
+            await self._work
+        except Exception:  # the edge of a task of upkeep: its fault is told, the node goes on
+            logger.exception("a task of upkeep ended")
+
+
+def ports_to_try(asked: Endpoint) -> range:
+    """The one port a person asked for; else the default and the next ones."""
+    if asked.asked_for or asked.port == 0:
+        return range(asked.port, asked.port + 1)
+    return range(asked.port, min(asked.port + _PORTS_TRIED, 65536))
+
+
+def port_refused(option: str, asked: Endpoint, error: OSError) -> Refused:
+    """What to tell when no port could be bound."""
+    return Refused(
+        "port-in-use",
+        f"{asked} cannot be opened ({error.strerror or error}). Stop what uses it, or choose another with {option} HOST:PORT.",
+    )
+
+
+def own_host() -> str:
+    """This machine's address on its network, by asking the routing table; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # RFC 5737: documentation only
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
+def _commons_id(text: str) -> CommonsId:
+    try:
+        commons = bytes.fromhex(text)
+    except ValueError:
+        commons = b""
+    if len(commons) != 32:
+        raise Refused("bad-commons", f"{text[:80]!r} is not a commons' id: 64 characters 0-9 a-f.")
+    return CommonsId(commons)

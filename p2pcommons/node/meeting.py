@@ -1,0 +1,227 @@
+"""One session over one link: frames in and out, deadlines, and what happened, told to the neighbour's row.
+
+The session itself lives in the engine's thread; here are the three tasks that feed it: one receives, one sends, one
+keeps time. The session bounds what is under way, so the queue between them is bounded too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from p2pcommons import __version__
+from p2pcommons.core.identity import PublicKey, did_key
+from p2pcommons.core.record import CommonsId
+from p2pcommons.network.link import Link, LinkLost
+from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.values import Instant, PeerCommons
+from p2pcommons.sync.events import (
+    ClockDiffered,
+    CommonsLeft,
+    CommonsMatched,
+    Completed,
+    Differed,
+    Event,
+    HandshakeDone,
+    PeerRefused,
+    ProgressMade,
+    RecordsReceived,
+    SessionEnded,
+)
+from p2pcommons.sync.session import Session
+
+logger = logging.getLogger(__name__)
+_FRAMES_WAITING_MAX = 256  # the session's window bounds bytes; this bounds small frames behind a slow reader
+_CHANGE_PAUSE_S = 0.05  # many changes in a row are told once
+
+
+@dataclass(slots=True)
+class Standing:
+    """How one commons stands with this peer."""
+
+    state: str = "comparing"
+    why: str = ""
+    received: int = 0
+    have: int = 0
+    of: int = 0
+
+
+@dataclass(slots=True)
+class Meeting:
+    """One link being served; driven by `hold`."""
+
+    runtime: Runtime
+    link: Link
+    expected: bytes | None
+    hosts: tuple[str, ...]
+    admit: Callable[[Meeting, PublicKey], str | None]
+    """Asked once the peer proved its key: None lets it in, a sentence refuses it."""
+    peer: PublicKey | None = None
+    agent: str = ""
+    connected_at: Instant | None = None
+    clock_ms: int = 0
+    ended: str = ""
+    violation: bool = False
+    standings: dict[CommonsId, Standing] = field(default_factory=dict)
+    _session: Session | None = None
+    _frames: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(_FRAMES_WAITING_MAX))
+    _stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    _speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _changed: bool = False
+
+    async def hold(self) -> None:
+        """Serve the link until the session ends or the link is lost."""
+        runtime = self.runtime
+        self._session = await runtime.run(
+            lambda: Session(
+                runtime.replica,
+                role=self.link.role,
+                key=runtime.keys.node,
+                channel=self.link.channel,
+                nonce=secrets.token_bytes(32),
+                random=secrets.token_bytes,
+                now_ms=runtime.now_ms(),
+                expected=self.expected,
+                hosts=self.hosts,
+                agent=f"p2pcommons/{__version__}",
+            )
+        )
+        tasks = [asyncio.create_task(work()) for work in (self._receive, self._send, self._keep_time)]
+        try:
+            await self._step(lambda session, now_ms: [])
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._session.is_over:  # its last frame says why: let it go out
+                await asyncio.wait({tasks[1]}, timeout=1)
+        finally:
+            for task in tasks:
+                task.cancel()
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, LinkLost):
+                    self.ended = self.ended or result.detail
+                elif isinstance(result, Exception):
+                    logger.error("a session with %s failed", self.link.remote, exc_info=result)
+                    self.ended = self.ended or "an error on this node; see its log"
+            await self.link.close(reason=self.ended)
+
+    def tell_change(self) -> None:
+        """This node's own sets, or what it follows, changed."""
+        self._changed = True
+        self._stirred.set()
+
+    async def end(self, code: str, detail: str) -> None:
+        """End the session from this side."""
+        if self._session is not None:
+            await self._step(lambda session, now_ms: session.close(code, detail))
+
+    def commons(self) -> tuple[PeerCommons, ...]:
+        """How each commons stands, for `status`."""
+        return tuple(
+            PeerCommons(commons, each.state, each.why, each.received) for commons, each in self.standings.items()
+        )
+
+    # -- the three tasks
+
+    async def _receive(self) -> None:
+        while (frame := await self.link.receive()) is not None:
+            await self._step(lambda session, now_ms, frame=frame: session.receive_data(frame, now_ms))  # type: ignore[misc]
+            if self._session is None or self._session.is_over:
+                return
+
+    async def _send(self) -> None:
+        while (frame := await self._frames.get()) is not None:
+            await self.link.send(frame)
+
+    async def _keep_time(self) -> None:
+        while True:
+            session = self._session
+            assert session is not None
+            deadline = await self.runtime.engine.run(session.next_deadline)
+            timeout_s = None if deadline is None else max(0.0, (deadline - self.runtime.now_ms()) / 1000)
+            try:
+                await asyncio.wait_for(self._stirred.wait(), timeout_s)
+            except TimeoutError:
+                await self._step(lambda session, now_ms: session.handle_timeout(now_ms))
+                continue
+            self._stirred.clear()
+            if self._changed:
+                await asyncio.sleep(_CHANGE_PAUSE_S)
+                self._changed = False
+                await self._step(lambda session, now_ms: session.local_change(now_ms))
+
+    async def _step(self, step: Callable[[Session, int], Sequence[Event]]) -> None:
+        """One input to the session, in the engine's thread, then all it has to say."""
+        session = self._session
+        assert session is not None
+        runtime = self.runtime
+
+        def run() -> tuple[Sequence[Event], list[bytes]]:
+            events = step(session, runtime.now_ms())
+            return events, session.data_to_send()
+
+        async with self._speaking:  # frames go out in the order in which the session made them
+            events, frames = await runtime.run(run)
+            while frames:
+                for frame in frames:
+                    await self._frames.put(frame)
+                frames = await runtime.run(session.data_to_send)
+            if session.is_over:
+                await self._frames.put(None)
+        for event in events:
+            await self._take(event)
+        self._stirred.set()
+
+    # -- what happened
+
+    async def _take(self, event: Event) -> None:
+        match event:
+            case HandshakeDone():
+                self.peer, self.agent, self.clock_ms = event.peer, event.agent, event.clock_ms
+                self.connected_at = Instant(self.runtime.now_ms())
+                refusal = self.admit(self, event.peer)
+                if refusal is not None:
+                    self.ended = refusal
+                    await self.end("refused", refusal)
+            case ClockDiffered():
+                logger.warning("the clock of %s differs from ours by %d s", self._name(), event.ahead_ms // 1000)
+            case CommonsMatched():
+                self.standings[event.commons] = Standing()
+            case CommonsLeft():
+                self.standings.pop(event.commons, None)
+            case RecordsReceived():
+                standing = self._standing(event.commons)
+                standing.received += event.count
+                standing.state = "receiving"
+            case ProgressMade():
+                standing = self._standing(event.commons)
+                standing.state, standing.have, standing.of = "receiving", event.have, event.of
+                standing.why = f"{event.have:,} of about {event.of:,} records"
+            case Completed():
+                standing = self._standing(event.commons)
+                standing.state = "same"
+                standing.why = _but_for(event)
+            case Differed():
+                standing = self._standing(event.commons)
+                standing.state, standing.why = "differs", "the exchange found no way to equal sets; tried again soon"
+            case PeerRefused():
+                self.ended = self.ended or f"the neighbour ended the session: {event.detail or event.code}"
+            case SessionEnded():
+                self.violation = event.violation
+                self.ended = self.ended or event.detail
+                if event.violation:
+                    logger.warning("session with %s ended: %s (%s)", self._name(), event.detail, event.code)
+
+    def _standing(self, commons: CommonsId) -> Standing:
+        return self.standings.setdefault(commons, Standing())
+
+    def _name(self) -> str:
+        return self.link.remote if self.peer is None else did_key(self.peer)
+
+
+def _but_for(event: Completed) -> str:
+    if not event.but_for:
+        return ""
+    reasons = ", ".join(f"{count} {code}" for code, count in event.reasons)
+    return f"complete but for {event.but_for} records: {reasons}"

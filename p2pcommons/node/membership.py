@@ -1,0 +1,190 @@
+"""Founding, inviting, joining: what a person does so that their writing counts in a commons.
+
+Where joining is open a follower's first write makes its own join; an invitation is kept until the charter is here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import Final
+
+from p2pcommons.commons.charter import Charter, Entrance
+from p2pcommons.commons.charter_bodies import Made, found, invite, join_by_invitation, join_open
+from p2pcommons.commons.doors import recovery_hash
+from p2pcommons.commons.invitation import Invitation as InvitationLine
+from p2pcommons.commons.invitation import parse_invitation
+from p2pcommons.commons.stamp import search_stamp
+from p2pcommons.core.address import parse_address
+from p2pcommons.core.encoding import encode_body
+from p2pcommons.core.identity import SigningKey
+from p2pcommons.core.record import CommonsId, Plane, RecordId
+from p2pcommons.errors import Conflict, Refused
+from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.values import Instant, Invitation
+from p2pcommons.sync.replica import Draft
+
+_STAMP_SLICE: Final = 1 << 14  # 10 ms of hashing between two looks at whether to go on
+_DAY_MS: Final = 24 * 3600 * 1000
+
+
+class Membership:
+    """This person's standing in the commons it follows."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._joining: dict[CommonsId, asyncio.Lock] = {}
+        self._kept: dict[CommonsId, bytes] = {}  # invitations not used yet: invite record id, private seed
+
+    def load(self) -> None:
+        """Read the invitations kept; in the engine's thread."""
+        for commons in self._runtime.replica.followed():
+            kept = self._runtime.store.value(_kept_name(commons))
+            if kept is not None:
+                self._kept[commons] = kept
+
+    def charter(self, commons: CommonsId) -> Charter:
+        """The charter. NotFound `unknown-commons`; Conflict `commons-waiting` while nothing is here."""
+        self._runtime.check_followed(commons)
+        charter = self._runtime.replica.charter(commons)
+        if charter is None or not charter.founded:
+            raise Conflict(
+                "commons-waiting",
+                "Nothing of this commons is here yet: connect to a node that has it, then try again.",
+            )
+        return charter
+
+    def is_member(self, charter: Charter) -> bool:
+        """Whether this person's own key is admitted."""
+        return self._runtime.keys.person.public in charter.admitted
+
+    def may_write(self, charter: Charter) -> bool:
+        """Whether a write would be taken: a member, or one who may join by writing."""
+        return self.is_member(charter) or self._way_in(charter) is not None
+
+    # -- founding and inviting
+
+    async def create(self, name: str, join: str, languages: tuple[str, ...], territory: str | None) -> CommonsId:
+        """Found a commons."""
+        runtime = self._runtime
+        made = found(
+            name,
+            entropy=secrets.token_bytes(32),
+            recovery=recovery_hash(runtime.keys.recovery.public),
+            join=join,
+            languages=languages,
+            territory=territory,
+        )
+        return await runtime.run(
+            lambda: runtime.replica.found(runtime.keys.person, made.kind, made.body, runtime.now_ms())
+        )
+
+    async def invite(self, commons: CommonsId, uses: int, days: int, addresses: tuple[str, ...]) -> Invitation:
+        """Write an invitation; its private key is in the line and nowhere else."""
+        if not 1 <= uses <= 10_000 or not 1 <= days <= 3_650:
+            raise Refused("bad-invitation", "An invitation has 1 to 10,000 uses and lasts 1 to 3,650 days.")
+        charter = self.charter(commons)
+        if not self.is_member(charter):
+            raise Refused("not-a-member", "Only members can invite. Ask a member for an invitation first.")
+        key = SigningKey(secrets.token_bytes(32))
+        expires = self._runtime.now_ms() + days * _DAY_MS
+        record = await self._write(commons, invite(key.public, uses=uses, expires_ms=expires), subject=commons)
+        places = tuple(parse_address(address) for address in addresses)
+        return Invitation(InvitationLine(commons, places, record, key.seed()).line(), commons, uses, Instant(expires))
+
+    # -- joining
+
+    async def accept(self, line: str) -> tuple[CommonsId, tuple[str, ...]]:
+        """Keep an invitation: the commons it names and the addresses to dial."""
+        parsed = parse_invitation(line)
+        runtime = self._runtime
+
+        def keep() -> None:
+            runtime.replica.follow(parsed.commons)
+            if parsed.invite is not None and parsed.seed is not None:
+                self._kept[parsed.commons] = parsed.invite + parsed.seed
+                with runtime.store.transaction():
+                    runtime.store.put_value(_kept_name(parsed.commons), parsed.invite + parsed.seed)
+
+        await runtime.run(keep)
+        return parsed.commons, tuple(str(address) for address in parsed.addresses)
+
+    async def ensure(self, commons: CommonsId) -> None:
+        """Be a member, joining if there is a way in. Refused `not-a-member`; Conflict `commons-waiting`."""
+        async with self._joining.setdefault(commons, asyncio.Lock()):
+            charter = self.charter(commons)
+            if self.is_member(charter):
+                return
+            way = self._way_in(charter)
+            if way is None:
+                raise Refused(
+                    "not-a-member",
+                    "You follow this commons but are not a member, and it is not open. Ask a member for an invitation, "
+                    "then: p2pcommons commons join INVITATION",
+                )
+            await self._join(commons, way)
+
+    async def settle(self, commons: CommonsId) -> None:
+        """Use an invitation that was kept for when the charter comes."""
+        charter = self._runtime.replica.charter(commons)
+        if charter is None or not charter.founded or self.is_member(charter):
+            return
+        if commons in self._kept:
+            try:
+                await self.ensure(commons)
+            except Refused:
+                pass  # its invite is not here yet, or was withdrawn: said where the person writes
+
+    async def _join(self, commons: CommonsId, way: tuple[Entrance, SigningKey | None]) -> None:
+        entrance, key = way
+        me = self._runtime.keys.person.public
+        recovery = recovery_hash(self._runtime.keys.recovery.public)
+        stamp = await self._stamp(commons, entrance)
+        if key is None:
+            made = join_open(recovery=recovery, stamp=stamp)
+        else:
+            made = join_by_invitation(commons, entrance.id, me, key, recovery=recovery, stamp=stamp)
+        await self._write(commons, made, subject=me, prev=(entrance.id,))
+        await self._runtime.run(lambda: self._forget_kept(commons))
+
+    async def _stamp(self, commons: CommonsId, entrance: Entrance) -> bytes:
+        start = int.from_bytes(secrets.token_bytes(6), "big")
+        me = self._runtime.keys.person.public
+        while True:
+            stamp = await asyncio.to_thread(
+                search_stamp, commons, entrance.id, me, entrance.stamp_bits, start=start, tries=_STAMP_SLICE
+            )
+            if stamp is not None:
+                return stamp
+            start += _STAMP_SLICE
+
+    def _way_in(self, charter: Charter) -> tuple[Entrance, SigningKey | None] | None:
+        kept = self._kept.get(charter.commons)
+        if kept is not None:
+            entrance = charter.entrance(RecordId(kept[:32]))
+            if entrance is not None:
+                return entrance, SigningKey(kept[32:])
+        entrance = charter.open_entrance()
+        return None if entrance is None else (entrance, None)
+
+    def _forget_kept(self, commons: CommonsId) -> None:
+        with self._runtime.store.transaction():
+            self._runtime.store.put_value(_kept_name(commons), None)
+        self._kept.pop(commons, None)
+
+    async def _write(
+        self, commons: CommonsId, made: Made, *, subject: bytes, prev: tuple[bytes, ...] | None = None
+    ) -> RecordId:
+        runtime = self._runtime
+        body = encode_body(made.body)
+
+        def write() -> RecordId:
+            past = self.charter(commons).prev_for(runtime.keys.person.public) if prev is None else prev
+            draft = Draft(Plane.CHARTER, subject, past, made.kind, body)
+            return runtime.replica.write(commons, runtime.keys.person, [draft], runtime.now_ms())[0].id
+
+        return await runtime.run(write)
+
+
+def _kept_name(commons: bytes) -> str:
+    return f"invitation/{commons.hex()}"

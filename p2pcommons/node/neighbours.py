@@ -1,0 +1,273 @@
+"""Neighbours: the addresses a node keeps and dials, the links that come in, and one session with each peer.
+
+A kept address is dialled for as long as the node runs: after 0.2 s, doubling to 60 s, with jitter. A key met at an
+address is pinned to it; another key there is let in with a warning and is not pinned until a person says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from p2pcommons.core.address import Address, parse_address
+from p2pcommons.core.identity import PublicKey, did_key, parse_did_key
+from p2pcommons.core.record import CommonsId
+from p2pcommons.errors import NotFound
+from p2pcommons.network.dial import DialFailed, Dialler
+from p2pcommons.network.link import Link
+from p2pcommons.node.meeting import Meeting
+from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.values import Instant, PeerInfo
+from p2pcommons.sync.holding import Change
+
+logger = logging.getLogger(__name__)
+
+BACKOFF_S_MIN: Final = 0.2
+BACKOFF_S_MAX: Final = 60.0
+_STABLE_S: Final = 5.0  # a session that lasted so long was a good one: the next pause is short again
+_KEPT: Final = "peers"
+_STOP_S_MAX: Final = 2.0
+
+
+@dataclass(slots=True)
+class Contact:
+    """One address to dial."""
+
+    address: Address
+    kept: bool
+    pinned: PublicKey | None = None
+    state: str = "connecting"
+    why: str = ""
+    next_try_at: Instant | None = None
+    meeting: Meeting | None = None
+    task: asyncio.Task[None] | None = None
+
+
+class Neighbours:
+    """All peers of a node, within `async with`."""
+
+    def __init__(self, runtime: Runtime, *, dials: bool, hosts: tuple[str, ...] = ()) -> None:
+        self._runtime = runtime
+        self._dials = dials
+        self._hosts = hosts
+        self._dialler = Dialler()
+        self._contacts: dict[str, Contact] = {}
+        self._incoming: list[Meeting] = []
+        self._blocked: set[bytes] = set()
+        self.sessions = 0
+        """Sessions that came about since the start."""
+        self.violations = 0
+        """Sessions that ended because the peer broke the protocol."""
+
+    async def __aenter__(self) -> Neighbours:
+        await self._dialler.__aenter__()
+        kept = await self._runtime.run(lambda: self._runtime.store.value(_KEPT))
+        saved: dict[str, Any] = json.loads(kept) if kept else {}
+        self._blocked = {parse_did_key(key) for key in saved.get("blocked", [])}
+        for text, pinned in saved.get("kept", {}).items():
+            self._add(parse_address(text), kept=True, pinned=parse_did_key(pinned) if pinned else None)
+        self._runtime.listen(self._tell)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        tasks = [contact.task for contact in self._contacts.values() if contact.task is not None]
+        meetings = self._meetings()
+        closing = [asyncio.ensure_future(m.end("stopping", "this node stops")) for m in meetings]
+        if closing:
+            await asyncio.wait(closing, timeout=_STOP_S_MAX)
+        for task in (*closing, *tasks):
+            task.cancel()
+        await asyncio.gather(*closing, *tasks, return_exceptions=True)
+        await self._dialler.__aexit__(None, None, None)
+
+    # -- verbs
+
+    def infos(self) -> tuple[PeerInfo, ...]:
+        """Kept ones first, by address, then those that came in, by key."""
+        out = [self._contact_info(self._contacts[name]) for name in sorted(self._contacts)]
+        out += [_meeting_info(m) for m in sorted(self._incoming, key=lambda m: m.peer or b"") if m.peer is not None]
+        here = {info.key for info in out}
+        out += [PeerInfo(None, PublicKey(key), "blocked") for key in sorted(self._blocked) if key not in here]
+        return tuple(out)
+
+    async def add(self, text: str, *, kept: bool = True) -> PeerInfo:
+        """Dial an address from now on. FormError for one that is none."""
+        address = parse_address(text)
+        contact = self._add(address, kept=kept)
+        if kept and not contact.kept:
+            contact.kept = True
+        contact.pinned = address.key or contact.pinned
+        await self._save()
+        return self._contact_info(contact)
+
+    async def remove(self, text: str) -> None:
+        """Forget an address. NotFound `unknown-peer`."""
+        contact = self._contacts.pop(parse_address(text).target, None)
+        if contact is None:
+            raise NotFound("unknown-peer", "No such address is kept. `p2pcommons peer list` shows those that are.")
+        if contact.task is not None:
+            contact.task.cancel()
+        await self._save()
+
+    async def block(self, key: PublicKey) -> None:
+        """End the sessions of this key and refuse new ones."""
+        self._blocked.add(key)
+        await self._save()
+        for meeting in self._meetings():
+            if meeting.peer == key:
+                await meeting.end("blocked", "this node does not meet yours")
+
+    def following(self, commons: CommonsId) -> int:
+        """How many sessions under way follow this commons too."""
+        return sum(commons in meeting.standings for meeting in self._meetings())
+
+    def filling(self, commons: CommonsId) -> bool:
+        """Whether records of this commons are coming in."""
+        found = [m.standings[commons].state for m in self._meetings() if commons in m.standings]
+        return "receiving" in found
+
+    def traffic(self) -> tuple[int, int]:
+        """Bytes received and sent by the links open now."""
+        links = [meeting.link for meeting in self._meetings()]
+        return sum(link.bytes_received for link in links), sum(link.bytes_sent for link in links)
+
+    async def serve(self, link: Link) -> None:
+        """A link that came in: hold a session over it."""
+        meeting = self._meeting(link, None)
+        self._incoming.append(meeting)
+        try:
+            await meeting.hold()
+        finally:
+            self._incoming.remove(meeting)
+            self._count(meeting)
+
+    # -- dialling
+
+    def _add(self, address: Address, *, kept: bool, pinned: PublicKey | None = None) -> Contact:
+        contact = self._contacts.get(address.target)
+        if contact is None:
+            contact = Contact(address, kept, address.key or pinned)
+            self._contacts[address.target] = contact
+            if self._dials:
+                contact.task = asyncio.get_running_loop().create_task(self._keep_dialling(contact))
+        return contact
+
+    async def _keep_dialling(self, contact: Contact) -> None:
+        pause = BACKOFF_S_MIN
+        while True:
+            contact.state, contact.next_try_at = "connecting", None
+            began = asyncio.get_running_loop().time()
+            violated = await self._dial(contact)
+            if violated:
+                pause = BACKOFF_S_MAX
+            elif asyncio.get_running_loop().time() - began > _STABLE_S:
+                pause = BACKOFF_S_MIN
+            wait = pause * random.uniform(0.8, 1.2)
+            contact.state = "waiting"
+            contact.next_try_at = Instant(self._runtime.now_ms() + int(wait * 1000))
+            await asyncio.sleep(wait)
+            pause = min(pause * 2, BACKOFF_S_MAX)
+
+    async def _dial(self, contact: Contact) -> bool:
+        """One try, and the session that comes of it; whether the peer broke the protocol in it."""
+        try:
+            link = await self._dialler.dial(contact.address)
+        except DialFailed as error:
+            contact.why = error.detail
+            return False
+        contact.meeting = meeting = self._meeting(link, contact)
+        try:
+            await meeting.hold()
+        finally:
+            contact.meeting = None
+            contact.why = meeting.ended or "the link was lost"
+            self._count(meeting)
+        return meeting.violation
+
+    def _meeting(self, link: Link, contact: Contact | None) -> Meeting:
+        def admit(meeting: Meeting, peer: PublicKey) -> str | None:
+            return self._admit(meeting, peer, contact)
+
+        expected = contact.address.key if contact is not None else None
+        return Meeting(self._runtime, link, expected, self._hosts, admit)
+
+    def _admit(self, meeting: Meeting, peer: PublicKey, contact: Contact | None) -> str | None:
+        self.sessions += 1
+        if peer in self._blocked:
+            return "this node does not meet yours"
+        if peer == self._runtime.keys.node.public:
+            return "this is the node itself"
+        if contact is not None:
+            contact.state, contact.why = "connected", ""
+            if contact.pinned is None:
+                contact.pinned = peer
+                self._spawn_save()
+            elif contact.pinned != peer:
+                contact.why = "another node answers here than before; `peer add` with its key accepts it for good"
+                logger.warning("%s: %s", contact.address.target, contact.why)
+        return None
+
+    def _count(self, meeting: Meeting) -> None:
+        self.violations += meeting.violation
+
+    def _meetings(self) -> list[Meeting]:
+        dialled = [contact.meeting for contact in self._contacts.values() if contact.meeting is not None]
+        return [*dialled, *self._incoming]
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        for meeting in self._meetings():
+            meeting.tell_change()
+
+    def follow_changed(self) -> None:
+        """The list of followed commons changed: tell every session."""
+        self._tell(())
+
+    # -- keeping
+
+    def _spawn_save(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._save())
+        self._saving = task  # held, so that it is not collected before it is done
+
+    async def _save(self) -> None:
+        kept = {
+            str(c.address): did_key(c.pinned) if c.pinned is not None else None
+            for c in self._contacts.values()
+            if c.kept
+        }
+        value = json.dumps({"kept": kept, "blocked": [did_key(key) for key in sorted(self._blocked)]}).encode()
+        runtime = self._runtime
+
+        def save() -> None:
+            with runtime.store.transaction():
+                runtime.store.put_value(_KEPT, value)
+
+        await runtime.run(save)
+
+    def _contact_info(self, contact: Contact) -> PeerInfo:
+        if contact.meeting is not None and contact.meeting.peer is not None:
+            info = _meeting_info(contact.meeting)
+            return PeerInfo(
+                contact.address.target, info.key, "connected", contact.why, contact.kept, True, info.bytes_received,
+                info.bytes_sent, info.connected_at, None, info.commons,
+            )  # fmt: skip
+        return PeerInfo(
+            contact.address.target, contact.pinned, contact.state, contact.why, contact.kept, True,
+            next_try_at=contact.next_try_at,
+        )  # fmt: skip
+
+
+def _meeting_info(meeting: Meeting) -> PeerInfo:
+    return PeerInfo(
+        address=None,
+        key=meeting.peer,
+        state="connected",
+        bytes_received=meeting.link.bytes_received,
+        bytes_sent=meeting.link.bytes_sent,
+        connected_at=meeting.connected_at,
+        commons=meeting.commons(),
+    )

@@ -1,0 +1,585 @@
+"""Sessions, step by step: handshake, naming, windows, leaving, time, and what ends a session."""
+
+from dataclasses import replace
+
+import pytest
+from simulation.shelf import COMMONS, NOW_MS, Shelf, key_of, records_of
+from simulation.world import CHANNEL, Clock, Link, dice
+
+from p2pcommons.core.limits import (
+    AHEAD_MS_MAX,
+    FRAME_BYTES_MAX,
+    HANDSHAKE_MS_MAX,
+    NAMES_MIN,
+    SESSION_IDLE_MS_MAX,
+    WINDOW_BYTES,
+)
+from p2pcommons.core.seal import Sealed
+from p2pcommons.sync import message as m
+from p2pcommons.sync.events import (
+    ClockDiffered,
+    CommonsLeft,
+    CommonsMatched,
+    Completed,
+    Differed,
+    HandshakeDone,
+    PeerRefused,
+    ProgressMade,
+    RecordsReceived,
+    SessionEnded,
+)
+from p2pcommons.sync.exchange import TRANSITIONS as ROUND
+from p2pcommons.sync.exchange import Stage, Step
+from p2pcommons.sync.handshake import Role, hosted_channel, prove, transcript
+from p2pcommons.sync.naming import tag
+from p2pcommons.sync.range_index import RangeIndex
+from p2pcommons.sync.session import TRANSITIONS, Session, State
+
+OTHER = bytes(range(32))
+DOOR = records_of("alice", 0, [0])
+NOTHING = m.Opening(0, 0, m.SetDigest(0, OTHER), m.SetDigest(0, OTHER))
+
+
+def session(role: Role = Role.LISTENER, **changed: object) -> Session:
+    random = dice(role)
+    settings: dict[str, object] = {
+        "key": key_of(role.name), "channel": CHANNEL, "nonce": random(32), "random": random, "now_ms": NOW_MS,
+    }  # fmt: skip
+    return Session(changed.pop("library", Shelf()), role=role, **{**settings, **changed})  # type: ignore[arg-type]
+
+
+def end_of(events: list[object]) -> SessionEnded:
+    (ended,) = [event for event in events if isinstance(event, SessionEnded)]
+    return ended
+
+
+def shelf(works: int = 0, start: int = 0, commons: bytes = COMMONS) -> Shelf:
+    made = Shelf([commons])
+    made.put(DOOR if commons == COMMONS else records_of("alice", 0, [0], commons=commons), commons)
+    made.put(records_of("alice", 1, range(start, start + works), commons=commons), commons)
+    return made
+
+
+class Puppet:
+    """A peer that speaks as it is told, with a handshake that is right unless it is told otherwise."""
+
+    def __init__(self, subject: Session, **hello: object) -> None:
+        self.subject = subject
+        self.role = subject.role.other
+        self.key = key_of("puppet")
+        self.transcript = b""
+        self.events: list[object] = []
+        said = m.Hello(key=self.key.public, nonce=bytes(32), now_ms=NOW_MS, window=FRAME_BYTES_MAX)
+        self.hello = m.encode_message(replace(said, **hello))  # type: ignore[arg-type]
+
+    def say(self, *messages: m.Message | bytes, now_ms: int = NOW_MS) -> list[m.Message]:
+        for message in messages:
+            frame = message if isinstance(message, bytes) else m.encode_message(message)
+            self.events += self.subject.receive_data(frame, now_ms)
+        return self.hear()
+
+    def hear(self) -> list[m.Message]:
+        heard: list[m.Message] = []
+        while frames := self.subject.data_to_send():
+            heard += [m.decode_message(frame) for frame in frames]
+            if not self.transcript and isinstance(heard[0], m.Hello):
+                mine, theirs = self.hello, frames[0]
+                both = (mine, theirs) if self.role is Role.DIALLER else (theirs, mine)
+                self.transcript = transcript(*both, CHANNEL)
+        return heard
+
+    def proof(self) -> m.Proof:
+        return m.Proof(prove(self.key, self.role, self.transcript))
+
+    def tags(self, *commons: bytes) -> m.Names:
+        made = [tag(one, self.role, self.transcript) for one in commons]
+        size = NAMES_MIN if self.role is Role.DIALLER else len(made)
+        return m.Names(tuple(sorted(made + [bytes([i]) * 32 for i in range(size - len(made))])))
+
+    def shake(self, *commons: bytes) -> list[m.Message]:
+        self.hear()
+        heard = self.say(self.hello)
+        return heard + self.say(self.proof(), self.tags(*(commons or (COMMONS,))))
+
+
+# -- handshake
+
+
+def test_the_listener_proves_first() -> None:
+    dialler, listener = session(Role.DIALLER), session(Role.LISTENER)
+    assert listener.data_to_send() == []
+    (hello,) = dialler.data_to_send()
+    listener.receive_data(hello, NOW_MS)
+    answers = listener.data_to_send()
+    assert [type(m.decode_message(frame)) for frame in answers] == [m.Hello, m.Proof]
+    dialler.receive_data(answers[0], NOW_MS)
+    assert dialler.data_to_send() == [] and dialler.peer is None
+    dialler.receive_data(answers[1], NOW_MS)
+    assert dialler.peer == key_of("LISTENER").public
+    assert [type(m.decode_message(frame)) for frame in dialler.data_to_send()] == [m.Proof, m.Names]
+
+
+def test_both_ends_learn_each_others_key_and_clock() -> None:
+    link = Link(Shelf(), Shelf()).run()
+    for end, other in (link.ends, link.ends[::-1]):
+        (done,) = end.told(HandshakeDone)
+        assert done == HandshakeDone(other.session._key.public, "", 0)
+
+
+@pytest.mark.parametrize("ahead_ms", [-AHEAD_MS_MAX - 1, AHEAD_MS_MAX + 1])
+def test_a_clock_that_differs_by_more_than_ten_minutes_is_told(ahead_ms: int) -> None:
+    puppet = Puppet(session(), now_ms=NOW_MS + ahead_ms)
+    puppet.shake()
+    assert ClockDiffered(ahead_ms) in puppet.events
+    assert puppet.subject.state is State.ESTABLISHED
+
+
+def test_a_proof_by_another_key_ends_the_session() -> None:
+    for role in Role:
+        puppet = Puppet(session(role))
+        puppet.hear()
+        puppet.say(puppet.hello)
+        puppet.key = key_of("eve")
+        heard = puppet.say(puppet.proof())
+        assert end_of(puppet.events).code == "bad_proof" and end_of(puppet.events).violation
+        assert isinstance(heard[-1], m.End) and heard[-1].code == "bad_proof"
+        assert puppet.subject.peer is None
+
+
+def test_a_proof_of_the_other_role_or_channel_or_session_is_none() -> None:
+    def ends_with(change: str) -> str:
+        puppet = Puppet(session())
+        puppet.say(puppet.hello)
+        if change == "role":
+            proof = m.Proof(prove(puppet.key, Role.LISTENER, puppet.transcript))
+        elif change == "channel":
+            heard = m.encode_message(puppet.subject._hello)
+            proof = m.Proof(prove(puppet.key, Role.DIALLER, transcript(puppet.hello, heard, b"\1" + bytes(32))))
+        else:
+            proof = m.Proof(prove(puppet.key, Role.DIALLER, bytes(32)))
+        puppet.say(proof)
+        return end_of(puppet.events).code
+
+    assert [ends_with(change) for change in ("role", "channel", "session")] == ["bad_proof"] * 3
+
+
+def test_a_listener_of_another_key_than_expected_is_left_before_anything_is_said() -> None:
+    puppet = Puppet(session(Role.DIALLER, expected=OTHER))
+    puppet.hear()
+    heard = puppet.say(puppet.hello)
+    assert end_of(puppet.events).code == "wrong_key"
+    assert [type(message) for message in heard] == [m.End]
+
+
+def test_a_dialler_that_expects_another_key_is_refused() -> None:
+    puppet = Puppet(session(), expected=OTHER)
+    puppet.say(puppet.hello)
+    assert end_of(puppet.events).code == "wrong_key"
+
+
+def test_no_shared_version_ends_the_session() -> None:
+    puppet = Puppet(session(), versions=(2, 3))
+    puppet.say(puppet.hello)
+    assert end_of(puppet.events).code == "no_shared_version"
+
+
+def test_a_node_that_meets_itself_says_so() -> None:
+    puppet = Puppet(session(), key=key_of("LISTENER").public)
+    puppet.say(puppet.hello)
+    assert end_of(puppet.events).code == "own_key"
+
+
+def test_a_host_name_is_part_of_what_is_proved_and_must_be_the_listeners() -> None:
+    def meet(dialled: str, hosts: tuple[str, ...]) -> list[object]:
+        dialler = session(Role.DIALLER, channel=hosted_channel(dialled))
+        listener = session(Role.LISTENER, hosts=hosts)
+        events: list[object] = []
+        for _ in range(3):
+            for here, there in ((dialler, listener), (listener, dialler)):
+                for frame in here.data_to_send():
+                    events += there.receive_data(frame, NOW_MS)
+        return events
+
+    assert sum(isinstance(event, HandshakeDone) for event in meet("a.example", ("a.example", "b.example"))) == 2
+    assert end_of([e for e in meet("c.example", ("a.example",)) if not isinstance(e, PeerRefused)][:1]).code == (
+        "unknown_host"
+    )
+
+
+@pytest.mark.parametrize("deliveries", [0, 1, 2, 3])
+def test_a_handshake_that_does_not_end_is_given_up(deliveries: int) -> None:
+    link = Link(Shelf(), Shelf())
+    while link.deliveries < deliveries:
+        link.step()
+    waiting = [end for end in link.ends if end.session.state is not State.ESTABLISHED]
+    assert waiting
+    for end in waiting:
+        assert end.session.next_deadline() == NOW_MS + HANDSHAKE_MS_MAX
+        assert end.session.handle_timeout(NOW_MS + HANDSHAKE_MS_MAX - 1) == []
+        assert end_of(end.session.handle_timeout(NOW_MS + HANDSHAKE_MS_MAX)).code == "handshake_timeout"
+        assert end.session.next_deadline() is None
+
+
+# -- naming
+
+
+def test_an_echo_of_the_same_tags_gets_nothing() -> None:
+    subject = session(Role.DIALLER, library=shelf(3))
+    puppet = Puppet(subject)
+    puppet.hear()
+    heard = puppet.say(puppet.hello)
+    heard = puppet.say(puppet.proof())
+    (names,) = [message for message in heard if isinstance(message, m.Names)]
+    assert puppet.say(m.Names(names.tags[:1]))[-1] == m.End("bad_names", end_of(puppet.events).detail)
+
+
+def test_nothing_is_said_of_a_commons_that_the_peer_did_not_name() -> None:
+    puppet = Puppet(session(library=shelf(3)))
+    puppet.shake(OTHER)
+    assert puppet.subject.commons() == []
+    for message in (m.Ask(0, 1, None), m.Want(0, 1, (OTHER,)), m.Leave(0, "unfollowed")):
+        puppet = Puppet(session(library=shelf(3)))
+        puppet.shake(OTHER)
+        heard = puppet.say(message)
+        assert end_of(puppet.events).code == "bad_slot" and len(heard) == 1
+
+
+def test_names_are_padded_to_a_power_of_two() -> None:
+    for count, size in ((0, 8), (1, 8), (8, 8), (9, 16), (33, 64)):
+        puppet = Puppet(session(Role.DIALLER, library=Shelf(bytes([i]) * 32 for i in range(count))))
+        puppet.hear()
+        puppet.say(puppet.hello)
+        (names,) = [message for message in puppet.say(puppet.proof()) if isinstance(message, m.Names)]
+        assert len(names.tags) == size and list(names.tags) == sorted(names.tags)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_commons_followed_during_a_session_is_found(first: int) -> None:
+    shelves = [shelf(3), shelf(3)]
+    link = Link(*shelves).run()
+    for place in (first, 1 - first):
+        shelves[place].follow(OTHER)
+        link.changed()
+        link.run()
+    assert all(end.told(CommonsMatched)[-1] == CommonsMatched(OTHER) for end in link.ends)  # type: ignore[arg-type]
+    shelves[0].put(records_of("alice", 0, [0], commons=OTHER), OTHER)
+    link.changed()
+    link.run()
+    assert shelves[1].ids(OTHER) == shelves[0].ids(OTHER) != (set(), set())
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_commons_left_is_spoken_of_no_more_and_can_come_back(place: int) -> None:
+    shelves = [shelf(3), shelf(5)]
+    link = Link(*shelves).run()
+    shelves[place].unfollow(COMMONS)
+    link.changed()
+    link.run()
+    assert all(end.told(CommonsLeft) == [CommonsLeft(COMMONS)] for end in link.ends)
+    assert all(end.session.commons() == [] and not end.session.is_over for end in link.ends)
+    shelves[place].follow(COMMONS)
+    link.changed()
+    link.run()
+    assert shelves[0].ids() == shelves[1].ids()
+    assert len(shelves[place].ids()[1]) == 5
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("deliveries", range(3, 16))
+def test_leaving_while_frames_are_on_the_way_is_no_fault(place: int, deliveries: int) -> None:
+    shelves = [shelf(40), shelf(40, start=20)]
+    link = Link(*shelves).run(deliveries)
+    for end in link.ends:
+        end.flush()
+    shelves[place].unfollow(COMMONS)
+    link.changed()
+    link.run()
+    assert all(end.session.state is State.ESTABLISHED and end.session.commons() == [] for end in link.ends)
+
+
+# -- moving records
+
+
+def test_a_session_with_nothing_new_costs_one_round_trip_and_few_bytes() -> None:
+    link = Link(shelf(100), shelf(100)).run()
+    before = [(end.frames, end.bytes) for end in link.ends]
+    assert sum(bytes_ for _, bytes_ in before) < 1200
+    link.tick(30_000)
+    link.run()
+    after = [(end.frames - frames, end.bytes - sent) for end, (frames, sent) in zip(link.ends, before, strict=True)]
+    assert [frames for frames, _ in after] == [1, 1]
+    assert sum(sent for _, sent in after) < 180
+
+
+def test_one_new_record_among_many_moves_few_bytes() -> None:
+    shelves = shelf(3000), shelf(3000)
+    link = Link(*shelves).run()
+    sent = sum(end.bytes for end in link.ends)
+    shelves[1].put(records_of("alice", 1, [5000]))
+    link.changed()
+    link.tick(1)
+    link.run()
+    assert shelves[0].ids() == shelves[1].ids()
+    assert sum(end.bytes for end in link.ends) - sent < 4000
+
+
+def test_an_empty_node_gets_the_sets_in_order_and_hears_of_progress() -> None:
+    full = shelf(1000)
+    empty = Shelf()
+    link = Link(full, empty).run()
+    assert empty.ids() == full.ids()
+    told = [event for event in link.listener.told(ProgressMade) if event.plane == 1]
+    assert [event.have for event in told] == sorted(event.have for event in told) and len(told) > 2
+    assert told[-1] == ProgressMade(COMMONS, 1, 1000, 1000)
+    assert empty.cursors == {}
+
+
+def test_a_stream_that_was_cut_goes_on_where_it_was() -> None:
+    full, empty = shelf(2000), Shelf()
+    link = Link(full, empty)
+    while len(empty.ids()[1]) < 1200:
+        link.step()
+    assert empty.cursors
+    have = len(empty.ids()[1])
+    again = Link(full, empty, link.clock).run()
+    assert empty.ids() == full.ids() and empty.cursors == {}
+    assert sum(event.count for event in again.listener.told(RecordsReceived)) == 2000 - have
+    # Nothing came twice: what came in place of it would have shown as more frames.
+    assert sum(event.plane for event in again.listener.told(RecordsReceived)) <= -(-(2000 - have) // 262)
+
+
+def test_packs_under_way_stay_within_the_window_and_go_on_when_confirmed() -> None:
+    library = shelf(3000)
+    puppet = Puppet(session(library=library))
+    heard = puppet.shake()
+    (opening,) = next(message for message in heard if isinstance(message, m.Open)).openings
+    mine = m.Opening(0, m.STREAM[1], opening.charter, m.SetDigest(0, OTHER))
+    puppet.say(m.Open((mine,)))
+    heard = puppet.say(m.Ask(0, 1, None))
+    got, frames = 0, 0
+    while not any(isinstance(message, m.Done) for message in heard):
+        packs = [message for message in heard if isinstance(message, m.Packs)]
+        assert sum(len(m.encode_message(message)) for message in packs) <= FRAME_BYTES_MAX  # the puppet's window
+        got += sum(len(pack[7]) for message in packs for pack in message.packs)
+        frames += len(packs)
+        assert puppet.hear() == []
+        heard = [] if packs else puppet.say(m.Done(0, 1))
+        for _ in packs:
+            heard += puppet.say(m.Confirm(0, 1, ()))
+    assert got == 3000 and frames > 3
+
+
+def test_what_one_call_gives_is_bounded_and_the_window_is_the_smaller_one() -> None:
+    big, small = shelf(20_000), Shelf()
+    link = Link(big, small)
+    while not small.ids()[0] or link.dialler.session._exchanges[0].stage is not Stage.EXCHANGING:
+        link.step()
+    for _ in range(100):
+        frames = link.dialler.session.data_to_send()
+        assert sum(map(len, frames)) <= 2 * FRAME_BYTES_MAX
+        link.dialler.sent.extend(frames)
+        under_way = sum(e.supply.bytes_under_way for e in link.dialler.session._exchanges.values())
+        assert under_way <= WINDOW_BYTES
+    link.run()
+    assert small.ids() == big.ids()
+
+
+def test_commons_take_turns() -> None:
+    names = [bytes([number]) * 32 for number in range(1, 5)]
+    full = Shelf(names)
+    for name in names:
+        full.put(records_of("alice", 0, [0], commons=name), name)
+        full.put(records_of("alice", 1, range(600), commons=name), name)
+    puppet = Puppet(session(library=full), window=WINDOW_BYTES)
+    heard = puppet.shake(*names)
+    (told,) = [message for message in heard if isinstance(message, m.Open)]
+    empty = m.SetDigest(0, OTHER)
+    frames = [m.Open(tuple(m.Opening(one.slot, m.STREAM[1], one.charter, empty) for one in told.openings))]
+    for message in [*frames, *(m.Ask(slot, 1, None) for slot in range(4))]:
+        puppet.subject.receive_data(m.encode_message(message), NOW_MS)
+    served = [message.slot for message in puppet.hear() if isinstance(message, m.Packs)]
+    assert sorted(served[:4]) == [0, 1, 2, 3]
+
+
+def test_a_charter_that_grows_during_the_stream_brings_what_was_refused_meanwhile() -> None:
+    full, empty = shelf(2000), Shelf()
+    link = Link(full, empty)
+    while len(empty.ids()[1]) < 600:
+        link.step()
+    full.put(records_of("bob", 0, [1], prev=[DOOR[0].record.id]))
+    full.put(records_of("bob", 1, range(1500, 1540)))
+    link.changed()
+    link.run()
+    assert empty.ids() == full.ids()
+    assert link.listener.told(Completed)[-1] == Completed(COMMONS, 0, ())
+
+
+def test_a_paused_library_completes_but_for_what_it_leaves_out_and_is_offered_it_again_later() -> None:
+    full, paused = shelf(20), shelf(0)
+    paused.paused = True
+    link = Link(full, paused).run()
+    assert link.dialler.told(Completed)[-1] == Completed(COMMONS, 20, (("paused", 20),))
+    assert link.listener.told(Completed)[-1] == link.dialler.told(Completed)[-1]
+    sent = link.dialler.bytes
+    for _ in range(19):
+        link.tick(30_000)
+        link.run()
+    assert link.dialler.bytes - sent < 19 * 100, "it was offered again"
+    paused.paused = False
+    for _ in range(3):
+        link.tick(30_000)
+        link.run()
+    assert paused.ids() == full.ids()
+    assert link.dialler.told(Completed)[-1] == Completed(COMMONS, 0, ())
+
+
+def test_a_record_whose_past_is_missing_is_refused_and_its_past_is_asked_for() -> None:
+    orphan = records_of("bob", 0, [1], prev=[OTHER])
+    full, other = shelf(3), shelf(3)
+    full.put(orphan)
+    link = Link(full, other).run()
+    assert link.listener.told(Completed)[-1] == Completed(COMMONS, 1, (("not_admitted", 1),))
+    assert len(other.ids()[0]) == 1
+
+
+def test_a_lost_body_is_asked_for_beside_the_round() -> None:
+    whole, hurt = shelf(20), shelf(20)
+    hurt.lost = set(list(hurt.ids()[1])[:3])
+    link = Link(whole, hurt).run()
+    assert hurt.lost == set()
+    assert link.listener.told(Completed)
+
+
+def test_sets_that_fingerprints_cannot_tell_apart_come_together_by_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RangeIndex, "sum", lambda self, lower, upper: 0)
+    a, b = shelf(100), shelf(100)
+    for library, number in ((a, 7), (b, 8)):
+        gone = records_of("alice", 1, range(100))[number]
+        del library.sets[COMMONS][1][gone.record.id]
+    link = Link(a, b).run()
+    assert a.ids() == b.ids() and len(a.ids()[1]) == 100
+    assert link.dialler.told(Completed)
+
+
+def test_a_library_that_never_keeps_what_it_takes_ends_in_a_difference_not_in_a_loop() -> None:
+    class Sieve(Shelf):
+        def _take(self, commons: bytes, sealed: Sealed, now_ms: int) -> str:  # type: ignore[override]
+            return ""
+
+    full, sieve = shelf(10), Sieve()
+    sieve.put(DOOR)
+    link = Link(full, sieve).run()
+    assert link.dialler.told(Differed) == link.listener.told(Differed) == [Differed(COMMONS, (1,))]
+    deliveries = link.deliveries
+    link.tick(60_000)
+    link.run()
+    assert link.deliveries - deliveries <= 4
+
+
+def test_a_difference_in_the_charter_does_not_hold_up_the_catalogue() -> None:
+    class Forgetful(Shelf):
+        def _ground(self, commons: bytes) -> int:  # type: ignore[override]
+            self.pending.clear()
+            return 0
+
+    full, other = shelf(10), Forgetful()
+    other.put(DOOR)
+    full.put(records_of("bob", 0, [1], prev=[DOOR[0].record.id]))
+    link = Link(full, other).run()
+    assert other.ids()[1] == full.ids()[1]
+    assert link.dialler.told(Differed) == [Differed(COMMONS, (0,))]
+
+
+# -- the end
+
+
+def test_a_bad_seal_ends_the_session_and_says_so() -> None:
+    library = shelf(0)
+    puppet = Puppet(session(library=library))
+    heard = puppet.shake()
+    (opening,) = next(message for message in heard if isinstance(message, m.Open)).openings
+    puppet.say(m.Open((m.Opening(0, 0, opening.charter, m.SetDigest(1, OTHER)),)))
+    (work,) = records_of("alice", 1, [1], tree=1)
+    pack = _pack(work)
+    pack[4] = bytes(64)
+    heard = puppet.say(m.Packs(0, 1, 0, None, [pack]))
+    assert end_of(puppet.events).code == "bad_seal" and end_of(puppet.events).violation
+    assert heard[-1] == m.End("bad_seal", end_of(puppet.events).detail)
+    assert puppet.say(m.Done(0, 1)) == [] and puppet.subject.data_to_send() == []
+
+
+@pytest.mark.parametrize(
+    ("messages", "code"),
+    [
+        ((m.Proof(bytes(64)),), "unexpected_message"),
+        ((m.Names((OTHER,)),), "bad_names"),
+        ((m.Done(0, 1),), "unexpected_message"),
+        ((m.Range(0, 1, b"\x61"),), "unexpected_message"),
+        ((m.Ask(0, 1, None),), "unexpected_message"),
+        ((m.Packs(0, 1, 0, None, []),), "unexpected_message"),
+        ((m.Packs(0, 1, 1, None, []),), "unexpected_message"),
+        ((m.Confirm(0, 1, ()),), "bad_confirm"),
+        ((m.Refuse(0, 1, ((OTHER, "later"),)), m.Open((NOTHING,))), "bad_refusal"),
+        ((m.Want(0, 1, (OTHER,) * 9000), m.Want(0, 1, (OTHER,) * 9000)), "too_many_wants"),
+        ((m.Want(1, 1, (OTHER,)),), "bad_slot"),
+    ],
+)  # fmt: skip
+def test_messages_out_of_place_end_the_session(messages: tuple[m.Message, ...], code: str) -> None:
+    library = shelf(0)
+    puppet = Puppet(session(library=library))
+    heard = puppet.shake()
+    (opening,) = next(message for message in heard if isinstance(message, m.Open)).openings
+    puppet.say(m.Open((opening,)))  # nothing differs: the commons rests
+    for message in messages:
+        puppet.events += puppet.subject.receive_data(m.encode_message(message), NOW_MS)
+    assert end_of(puppet.events).code == code
+
+
+def test_the_end_of_a_peer_is_told_with_its_code() -> None:
+    puppet = Puppet(session())
+    puppet.shake()
+    puppet.say(m.End("closing", "good night"))
+    assert puppet.events[-2:] == [PeerRefused("closing", "good night"), SessionEnded("closing", "good night", False)]
+    assert puppet.subject.is_over and puppet.subject.next_deadline() is None
+
+
+def test_closing_says_goodbye_once() -> None:
+    link = Link(shelf(3), shelf(3)).run()
+    link.dialler.events += link.dialler.session.close()
+    link.run()
+    assert link.dialler.events[-1] == SessionEnded("closing", "this node ends the session", False)
+    assert link.listener.events[-1] == SessionEnded("closing", "this node ends the session", False)
+    assert link.dialler.session.close() == []
+
+
+def test_a_silent_peer_is_given_up() -> None:
+    link = Link(shelf(3), shelf(3)).run()
+    silent = link.clock.now_ms + SESSION_IDLE_MS_MAX
+    assert link.dialler.session.handle_timeout(silent - 1) == []
+    assert end_of(link.dialler.session.handle_timeout(silent)).code == "idle"
+
+
+def test_tables_of_transitions_forbid_what_they_do_not_name() -> None:
+    assert (State.HELLO_AWAITED, m.Proof) not in TRANSITIONS
+    assert (State.PROOF_AWAITED, m.Names) not in TRANSITIONS
+    assert all(before is not State.ENDED for before, _ in TRANSITIONS)
+    assert (Stage.EXCHANGING, Step.DONE_TAKEN) not in ROUND[Role.DIALLER]
+    assert (Stage.BOTH_DONE, Step.OPENING_SENT) not in ROUND[Role.LISTENER]
+    for table in ROUND.values():
+        assert {stage for stage, _ in table} == set(table.values())
+
+
+def test_a_clock_that_is_shared_by_two_links_moves_both() -> None:
+    clock = Clock()
+    shelves = shelf(5), shelf(0), shelf(0)
+    Link(shelves[0], shelves[1], clock).run()
+    Link(shelves[1], shelves[2], clock).run()
+    assert shelves[0].ids() == shelves[2].ids()
+
+
+def _pack(sealed: Sealed) -> list[object]:
+    library = Shelf()
+    library.put([sealed])
+    (pack,) = library._packs([sealed])
+    made: list[object] = pack
+    return made
