@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from aiohttp import web
+from aiohttp import ClientError, web
 
 from p2pcommons.api.schema import BadRequest
 from p2pcommons.api.wire import Schema, dump, to_json
@@ -157,8 +157,8 @@ async def answer_problems(request: web.Request, handler: Any) -> web.StreamRespo
         if error.status < 400 or not is_programs(request.path):
             raise
         return problem_of(error)
-    except ConnectionError:
-        raise  # the caller has gone: nobody to answer
+    except (ConnectionError, ClientError, web.RequestPayloadError):
+        return problem(400, "broken-off", "this request broke off in the middle")  # mostly nobody is there to read it
     except P2PCommonsError as error:
         if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReady):
             _log.error("%s %s: %s", request.method, request.path, error)

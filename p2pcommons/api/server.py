@@ -25,7 +25,7 @@ from p2pcommons.api.verbs import Verbs
 from p2pcommons.api.wire import dump
 from p2pcommons.core.limits import API_BODY_BYTES_MAX
 
-STOP_S_MAX: Final = 2  # what open requests get to end; the whole node must be gone within 5 s
+STOP_S_MAX: Final = 1  # what open requests get to end, twice over in aiohttp; the whole node must be gone within 5 s
 _BACKLOG: Final = 128
 
 # Set where a route did not set its own.

@@ -6,13 +6,15 @@ A server-sent event stream or a batch may last for hours; left alone, each would
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any, Final
 
 from aiohttp import web
 
 from p2pcommons.api.problems import NotReady
+
+_log = logging.getLogger(__name__)
 
 CLOSE_S_MAX: Final = 1.0  # what an answer gets to end by itself once it is told
 
@@ -27,8 +29,12 @@ class Streams:
     def __len__(self) -> int:
         return len(self._open)
 
-    async def run(self, request: web.Request, work: Coroutine[Any, Any, None]) -> None:
-        """Do the work of one long answer until it ends, the caller goes, or the node stops: none is an error."""
+    async def run(self, request: web.Request, work: Coroutine[Any, Any, None], *, whole: bool = True) -> None:
+        """Do the work of one long answer, whose headers are sent, until it ends, the caller goes or the node stops.
+
+        `whole`: the answer is worth something only when it is complete, so one that ends before is cut off: the
+        caller's HTTP library sees that the end is missing.
+        """
         if self._closed:
             work.close()
             raise NotReady("stopping", "this node is stopping")
@@ -39,25 +45,25 @@ class Streams:
         finally:
             task.cancel()  # where the handler itself was cancelled
             del self._open[task]
-        with suppress(asyncio.CancelledError, ConnectionError):  # stopped; ClientConnectionResetError: a closed tab
+        try:
             task.result()
+        except (asyncio.CancelledError, ConnectionError):  # stopped; ClientConnectionResetError: a closed tab
+            cut = whole
+        except Exception:  # the edge of this task: the status is sent, so all that is left is to cut
+            _log.exception("%s %s broke off", request.method, request.path)
+            cut = True
+        else:
+            cut = False
+        if cut and request.transport is not None:
+            request.transport.close()
 
     async def close(self) -> None:
-        """End them all: told first, then cut off, so that a client that does not read holds nothing up."""
+        """End them all; what does not end at once is left to the server's own deadline."""
         self._closed = True
-        waiting = dict(self._open)
-        for task in waiting:
+        for task in self._open:
             task.cancel()
-        if waiting:
-            _, late = await asyncio.wait(waiting, timeout=CLOSE_S_MAX)
-            for request in waiting.values():
-                if request.transport is not None and (late or not _drained(request)):
-                    request.transport.abort()
-
-
-def _drained(request: web.Request) -> bool:
-    transport = request.transport
-    return not isinstance(transport, asyncio.WriteTransport) or transport.get_write_buffer_size() == 0
+        if self._open:
+            await asyncio.wait(list(self._open), timeout=CLOSE_S_MAX)
 
 
 STREAMS: Final = web.AppKey("streams", Streams)

@@ -30,11 +30,7 @@ async def connected(data: Path, *, live: bool = False) -> AsyncIterator[Verbs]:
     elif live:
         raise Refused("no-node", f"No node runs on {data}. Start one: p2pcommons up")
     else:
-        from p2pcommons.node.commons import Commons
-        from p2pcommons.node.folder import DataFolder
-        from p2pcommons.node.runtime import Runtime
+        from p2pcommons.node.local import local_client
 
-        async with Runtime(DataFolder(data)) as runtime:
-            commons = Commons(runtime)
-            await commons.open()
+        async with local_client(data) as commons:
             yield commons

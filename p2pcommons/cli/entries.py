@@ -100,7 +100,7 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return "\n".join(_shown(each) for each in value)
     if isinstance(value, dict):
-        return "\n".join(f"{key}: {_shown(each)}" for key, each in value.items())
+        return "\n".join(f"{key}: {_line(each)}" for key, each in value.items())
     return str(value)
 
 

@@ -153,8 +153,11 @@ def _closing(call: Call, summary: Summary) -> int:
         f"{summary.read} lines read: {summary.added} {verb}, {summary.unchanged} unchanged, {summary.refused} refused, "
         f"in {summary.seconds:.1f} s"
     )
+    together: dict[tuple[int, str], list[str]] = {}
     for each in summary.dropped:
-        call.output.say(f"left out: {each.name} ({each.lines} lines): {each.why}")
+        together.setdefault((each.lines, each.why), []).append(each.name)
+    for (lines, why), names in together.items():
+        call.output.say(f"left out: {', '.join(names)} ({lines} lines): {why}")
     if summary.own:
         call.output.say(f"left as they are: {summary.own} entries of this very commons (change them with entry edit)")
     if summary.given_sources:

@@ -185,8 +185,7 @@ async def _identity_restore(call: Call) -> int:
     import sys
 
     from p2pcommons.core.identity import did_key
-    from p2pcommons.core.words import entropy
-    from p2pcommons.node.folder import DataFolder
+    from p2pcommons.node.local import restore_identity
 
     words = " ".join(call.arguments.words)
     if not words:
@@ -194,16 +193,10 @@ async def _identity_restore(call: Call) -> int:
             sys.stderr.write("The 12 recovery words: ")
             sys.stderr.flush()
         words = sys.stdin.readline()
-    secret = entropy(words)
-    folder = DataFolder(call.data)
-    folder.lock()
-    try:
-        folder.adopt(secret)
-        person = did_key(folder.keys().person.public)
-    finally:
-        folder.release()
-    call.output.document({"person": person, "data": str(call.data)})
-    call.output.say(f"Restored into {call.data}: {person}. Start it: p2pcommons up --data {call.data}")
+    identity = await restore_identity(call.data, words)
+    call.output.document(identity)
+    call.output.say(f"Restored into {call.data}: {did_key(identity.person)}")
+    call.output.say(f"Start it: p2pcommons up --data {call.data}")
     return 0
 
 

@@ -32,15 +32,9 @@ async def _backup(call: Call) -> int:
 
 
 async def _restore(call: Call) -> int:
-    from p2pcommons.node.archive import read_backup
-    from p2pcommons.node.folder import DataFolder
+    from p2pcommons.node.local import restore
 
-    folder = DataFolder(call.data)
-    folder.lock()
-    try:
-        read_backup(call.arguments.file, call.data)
-    finally:
-        folder.release()
+    await restore(call.arguments.file, call.data)
     call.output.document({"file": str(call.arguments.file), "data": str(call.data)})
     call.output.say(f"Restored into {call.data}. Start it: p2pcommons up --data {call.data}")
     return 0

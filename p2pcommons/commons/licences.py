@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
+
+FACETS: Final = ("free", "reciprocal", "restricted")
+"""From the widest permission to the narrowest."""
 
 _TOKEN: Final = re.compile(r"\(|\)|[^\s()]+")
 _SHORT: Final = re.compile(r"(?:DocumentRef-[A-Za-z0-9.-]+:)?[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\+?")
@@ -24,54 +27,71 @@ _FREE_STARTS: Final = (
 _RECIPROCAL: Final = ("PPL", "LicenseRef-PPL", "LicenseRef-Peer-Production", "LicenseRef-CoopyLeft", "LicenseRef-CSL")
 
 
-@lru_cache(maxsize=256)  # licences repeat; a stranger can only turn the cache over
 def is_expression(text: str) -> bool:
     """Whether the text has the form of an SPDX licence expression."""
+    return _rank(text) is not None
+
+
+def facet(text: str) -> str | None:
+    """`free`, `reciprocal` or `restricted`: the best of alternatives, the worst of what holds together.
+
+    None where the text is no expression.
+    """
+    rank = _rank(text)
+    return None if rank is None else FACETS[rank]
+
+
+@lru_cache(maxsize=256)  # licences repeat; a stranger can only turn the cache over
+def _rank(text: str) -> int | None:
     if not text or len(text) > _TEXT_MAX:
-        return False
+        return None
     tokens: list[str] = _TOKEN.findall(text)
-    rest = _any_of(tokens, 0, 0)
-    return rest == len(tokens)
+    read = _any_of(tokens, 0, 0)
+    return None if read is None or read.end != len(tokens) else read.rank
 
 
-def facet(text: str) -> str:
-    """`free`, `reciprocal` or `restricted`: the best of alternatives, the worst of what holds together."""
-    ranks = ("free", "reciprocal", "restricted")
-    plain = text.replace("(", " ").replace(")", " ")
-    return min(
-        (max((_facet_of(part) for part in way.split(" AND ")), key=ranks.index) for way in plain.split(" OR ")),
-        key=ranks.index,
-    )
+class _Read(NamedTuple):
+    """A part of an expression: the place behind it, and its facet as a place in FACETS."""
+
+    end: int
+    rank: int
 
 
-def _facet_of(part: str) -> str:
-    name = part.split(" WITH ")[0].strip()
-    if name.startswith(_RECIPROCAL):
-        return "reciprocal"
-    return "free" if name.startswith(_FREE_STARTS) else "restricted"
+def _any_of(tokens: list[str], at: int, depth: int) -> _Read | None:
+    read = _all_of(tokens, at, depth)
+    while read is not None and read.end < len(tokens) and tokens[read.end] == "OR":
+        more = _all_of(tokens, read.end + 1, depth)
+        read = None if more is None else _Read(more.end, min(read.rank, more.rank))
+    return read
 
 
-# Each reader takes the place it starts at and gives the place behind what it read, or -1.
+def _all_of(tokens: list[str], at: int, depth: int) -> _Read | None:
+    read = _one(tokens, at, depth)
+    while read is not None and read.end < len(tokens) and tokens[read.end] == "AND":
+        more = _one(tokens, read.end + 1, depth)
+        read = None if more is None else _Read(more.end, max(read.rank, more.rank))
+    return read
 
 
-def _any_of(tokens: list[str], at: int, depth: int) -> int:
-    at = _one(tokens, at, depth)
-    while 0 <= at < len(tokens) and tokens[at] in ("AND", "OR"):
-        at = _one(tokens, at + 1, depth)
-    return at
-
-
-def _one(tokens: list[str], at: int, depth: int) -> int:
+def _one(tokens: list[str], at: int, depth: int) -> _Read | None:
     if at >= len(tokens) or depth > _PARENTHESES_MAX:
-        return -1
+        return None
     if tokens[at] == "(":
-        at = _any_of(tokens, at + 1, depth + 1)
-        return at + 1 if 0 <= at < len(tokens) and tokens[at] == ")" else -1
+        read = _any_of(tokens, at + 1, depth + 1)
+        closed = read is not None and read.end < len(tokens) and tokens[read.end] == ")"
+        return _Read(read.end + 1, read.rank) if read is not None and closed else None
     if not _is_name(tokens[at]):
-        return -1
+        return None
+    rank = _rank_of(tokens[at])
     if at + 1 < len(tokens) and tokens[at + 1] == "WITH":
-        return at + 3 if at + 2 < len(tokens) and _is_name(tokens[at + 2]) else -1
-    return at + 1
+        return _Read(at + 3, rank) if at + 2 < len(tokens) and _is_name(tokens[at + 2]) else None
+    return _Read(at + 1, rank)
+
+
+def _rank_of(name: str) -> int:
+    if name.startswith(_RECIPROCAL):
+        return FACETS.index("reciprocal")
+    return FACETS.index("free" if name.startswith(_FREE_STARTS) else "restricted")
 
 
 def _is_name(token: str) -> bool:

@@ -98,7 +98,8 @@ def reconcile(
 ) -> Step:
     """The client reads an answer of the server. RemoteProtocolError `bad_ranges` for what is no message.
 
-    `index` is the same moment as at `initiate`. Each difference is told once, unless the server repeats itself.
+    `index` is the same moment as at `initiate`. Each difference is told once; where a message was cut short for its
+    size, some may be told again in a later one.
     What would name more than `have_max` (at least 4) ids of ours in one step is asked for again in the next.
     With `lists_only` no fingerprint is believed: what is not listed is asked for as a list (for sets whose digests
     differ although ranges found nothing).

@@ -73,6 +73,7 @@ class FakeNode:
         self.blocked: list[PublicKey] = []
         self.batch_limit: int | None = None  # stops with an error behind so many lines
         self.batch_lines: list[bytes] = []
+        self.changes_told = 0
         self._news = asyncio.Event()
 
     # -- status
@@ -216,7 +217,7 @@ class FakeNode:
         if "title" not in entry:
             raise FormError("bad_field", "title: is missing")
         source = entry.get("source")
-        name = entry_id(commons, source) if source else Subject(named(f"{len(self.entries)}"))
+        name = entry_id(commons, source) if source else Subject(named(f"entry {len(self.log)}"))
         written = {
             **entry, "id": name.hex(), "commons": commons.hex(), "created_at": rfc3339(NOW),
             "updated_at": rfc3339(NOW + len(self.log)), "authors": [did_key(ALICE)],
@@ -310,7 +311,9 @@ class FakeNode:
     # -- changes
 
     async def changes(self, since: int, limit: int) -> Sequence[Change]:
-        return self.log[since : since + limit]
+        found = self.log[since : since + limit]
+        self.changes_told += len(found)
+        return found
 
     async def latest_change(self) -> int:
         return len(self.log)

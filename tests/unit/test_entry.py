@@ -368,7 +368,7 @@ def test_search_gets_all_languages_names_and_facets_of_a_shown_entry() -> None:
     )  # fmt: skip
     found = document(view)
     assert found is not None
-    assert (found.type, found.title, found.sort_title) == ("sound", "Écoute\nListen", "ecoute")
+    assert (found.type, found.title, found.sort_title) == ("sound", "Listen\nÉcoute", "listen")
     assert found.creators == "Anne\nZoé\nBob"
     assert found.subjects == "sea"
     assert found.facets == (

@@ -92,7 +92,7 @@ def test_what_breaks_a_rule_is_not_built(code: str, changed: dict[str, Any]) -> 
 def test_a_founding_record_founds_the_commons_of_its_own_id() -> None:
     founding = edit(commons=ZEROS, plane=0, subject=ZEROS, kind="commons.found")
     assert is_founding(founding)
-    assert commons_of(founding) == founding.id
+    assert bytes(commons_of(founding)) == bytes(founding.id)
     assert not is_founding(edit())
     assert commons_of(edit()) == COMMONS
 

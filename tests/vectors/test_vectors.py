@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from p2pcommons.core import identity, limits
 
 ROOT = Path(__file__).resolve().parents[2]
 PROTOCOL = ROOT / "protocol"
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(PROTOCOL / "harness")]
 
 import vectors_core  # noqa: E402
+import verify  # noqa: E402
 
 FILES = sorted(path.name for path in (PROTOCOL / "vectors").glob("1[0-3]-*.json"))
 CHAPTERS = ("10-encoding", "11-identity", "12-records", "13-seals")
@@ -24,6 +27,10 @@ CHAPTERS = ("10-encoding", "11-identity", "12-records", "13-seals")
 def cases(file: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((PROTOCOL / "vectors" / file).read_text())["cases"]
     return found
+
+
+JUDGED = {"decode": "bytes", "header": "header", "record": "body", "pack": "bytes", "verify": "signature"}
+SMALL = [case for file in FILES for case in cases(file) if case["op"] in JUDGED and len(str(case)) < 10_000]
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -72,6 +79,17 @@ def test_the_harness_notices_a_wrong_implementation(tmp_path: Path) -> None:
     done = run("protocol/harness/verify.py", "--drive", f"{sys.executable} {wrong}", "protocol/vectors")
     assert done.returncode == 1
     assert "is expected" in done.stdout
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(SMALL), st.data())
+def test_the_package_and_the_independent_reader_judge_damaged_vectors_alike(case: Any, data: st.DataObject) -> None:
+    place = JUDGED[case["op"]]
+    raw = bytearray.fromhex(case["in"][place])
+    for at in data.draw(st.lists(st.integers(0, max(0, len(raw) - 1)), min_size=1, max_size=3)):
+        raw[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    asked = {**case["in"], place: raw.hex()}
+    assert vectors_core.answer(case["op"], asked) == verify.answer(case["op"], asked)
 
 
 def test_vectors_are_what_their_generator_makes() -> None:

@@ -69,7 +69,8 @@ async def _stream(call: Call) -> web.StreamResponse:
     await _check(call.commons, since, name)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
     await response.prepare(request)
-    await request.app[STREAMS].run(request, _events(call.commons, since, response, request.app[HEARTBEAT_S]))
+    events = _events(call.commons, since, response, request.app[HEARTBEAT_S])
+    await request.app[STREAMS].run(request, events, whole=False)
     return response
 
 
