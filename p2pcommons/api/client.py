@@ -241,8 +241,8 @@ class Client:
 
         async def answers() -> AsyncIterator[Sequence[BatchAnswer]]:
             async with response:
-                async for line in self._connection.lines(response):
-                    yield (parse_answer(line),)
+                async for group in self._connection.lines(response):
+                    yield [parse_answer(line) for line in group]
 
         return answers()
 
@@ -271,7 +271,7 @@ class Client:
         """Changes as they come, from a position or from now on, until the node stops."""
         parameters = () if since is None else (("since", str(since)),)
         async with self._connection.opened("GET", "/changes/stream", parameters, lasting=True) as response:
-            async for line in self._connection.lines(response):
+            async for line in _each(self._connection.lines(response)):
                 if line.startswith(b"data:"):
                     yield _change(load(line[5:]))
 
@@ -348,7 +348,7 @@ class Client:
     async def _long(self, path: str, progress: Progress | None) -> Any:
         headers = {"Accept": NDJSON}
         async with self._connection.opened("POST", path, headers=headers, lasting=True) as response:
-            async for line in self._connection.lines(response):
+            async for line in _each(self._connection.lines(response)):
                 match load(line):
                     case {"progress": {"done": int(done), "total": int(total)}}:
                         if progress is not None:
@@ -358,6 +358,12 @@ class Client:
                     case {"result": result}:
                         return result
         raise NoAnswer("no-answer", f"The node at {self._connection.base} stopped before it was done.")
+
+
+async def _each(groups: AsyncIterator[Sequence[bytes]]) -> AsyncIterator[bytes]:
+    async for group in groups:
+        for line in group:
+            yield line
 
 
 async def _joined(lines: AsyncIterator[Sequence[bytes]]) -> AsyncIterator[bytes]:

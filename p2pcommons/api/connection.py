@@ -130,16 +130,17 @@ class Connection:
             raise
         return headers, size
 
-    async def lines(self, response: ClientResponse) -> AsyncIterator[bytes]:
-        """The lines of a lasting answer, as they come, without their newline."""
+    async def lines(self, response: ClientResponse) -> AsyncIterator[Sequence[bytes]]:
+        """The lines of a lasting answer that came together, as they come, without their newlines."""
         held = bytearray()
         with self.answering():
             async for chunk in response.content.iter_any():
-                *whole, last = chunk.split(b"\n")
-                for line in whole:
-                    yield bytes(held + line)
-                    held.clear()
-                held += last
+                first, *rest = chunk.split(b"\n")
+                held += first
+                if rest:
+                    *whole, last = rest
+                    yield [bytes(held), *whole]
+                    held = bytearray(last)
                 if len(held) > _LINE_BYTES_MAX:
                     raise FormError("too_large", f"what answers at {self.base} sends a line without end")
 

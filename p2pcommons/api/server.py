@@ -7,7 +7,10 @@ as `extra_routes`, behind the same `Host` check and with the same headers; they 
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Iterable
+from shutil import rmtree
 from types import TracebackType
 from typing import Final
 
@@ -19,7 +22,7 @@ from p2pcommons.api.openapi import document
 from p2pcommons.api.operation import COMMONS, Call, Operation
 from p2pcommons.api.problems import answer_problems
 from p2pcommons.api.routes import OPERATIONS
-from p2pcommons.api.serving import HEARTBEAT_S, SCRATCH, ApiSettings
+from p2pcommons.api.serving import HEARTBEAT_S, SCRATCH, SCRATCH_PREFIX, ApiSettings
 from p2pcommons.api.streams import STREAMS, Streams
 from p2pcommons.api.verbs import Verbs
 from p2pcommons.api.wire import dump
@@ -55,6 +58,7 @@ def build_app(
             app.router.add_route(method, operation.path, operation.handle)
     app.router.add_routes(extra_routes)
     app.on_response_prepare.append(_set_headers)
+    app.on_startup.append(_clear_scratch)
     app.on_shutdown.append(_close_streams)
     return app
 
@@ -79,6 +83,14 @@ async def _set_headers(request: web.Request, response: web.StreamResponse) -> No
         response.headers.setdefault(name, value)
 
 
+async def _clear_scratch(app: web.Application) -> None:
+    # What a killed process left: packs and backups on their way.
+    folder = app[SCRATCH]
+    if folder is not None:
+        for left in await asyncio.to_thread(lambda: list(folder.glob(SCRATCH_PREFIX + "*"))):
+            await asyncio.to_thread(rmtree, left, ignore_errors=True)
+
+
 async def _close_streams(app: web.Application) -> None:
     await app[STREAMS].close()
 
@@ -92,11 +104,16 @@ class ApiServer:
         self._port = port
 
     async def __aenter__(self) -> ApiServer:
-        await self._runner.setup()
+        # The port first: an application whose start failed cannot be started again, and the next port is tried with it.
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        bound = socket.create_server((self._host, self._port), family=family, backlog=_BACKLOG)
         try:
-            await web.TCPSite(self._runner, self._host, self._port, backlog=_BACKLOG).start()
+            self._port = bound.getsockname()[1]
+            await self._runner.setup()
+            await web.SockSite(self._runner, bound, backlog=_BACKLOG).start()
         except BaseException:
             await self._runner.cleanup()
+            bound.close()
             raise
         return self
 
@@ -113,8 +130,7 @@ class ApiServer:
     @property
     def port(self) -> int:
         """The port really bound."""
-        port: int = self._runner.addresses[0][1]
-        return port
+        return self._port
 
     @property
     def address(self) -> str:

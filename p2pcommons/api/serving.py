@@ -28,10 +28,14 @@ class ApiSettings:
     session: Session | None = None
     """The page's sessions."""
     scratch: Path | None = None
-    """A folder for temporary files (spools, packs, backups on their way); None: the system's."""
+    """An existing folder for temporary files (spools, packs, backups on their way), held by this process alone:
+    what a killed one left is removed at the start. None: the system's."""
     heartbeat_s: float = HEARTBEAT_S_DEFAULT
     """How long an event stream is silent before it shows that it lives."""
 
+
+SCRATCH_PREFIX: Final = "api-scratch-"
+"""How temporary folders in `ApiSettings.scratch` are called."""
 
 SCRATCH: Final = web.AppKey[Path | None]("scratch")
 HEARTBEAT_S: Final = web.AppKey("heartbeat_s", float)

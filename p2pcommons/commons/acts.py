@@ -53,7 +53,7 @@ class Act:
         self.superseded: set[Key] = set()
 
     def read(self, erased: frozenset[str] | None) -> None:
-        """Find what the record writes (MERGE-8, MERGE-20)."""
+        """Find what the record writes (MERGE-8, MERGE-21)."""
         record = self.record
         if not record.counts:
             return

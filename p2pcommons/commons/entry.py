@@ -77,7 +77,7 @@ class EntryView(NamedTuple):
         return bool(self.authors) and self.withdrawn is None
 
     def canonical(self) -> bytes:
-        """The bytes that equal views share (MERGE-24)."""
+        """The bytes that equal views share (MERGE-23)."""
         withdrawn = self.withdrawn
         return pack_ordered(
             {
@@ -169,7 +169,7 @@ def fold(
 
 
 def predecessors(records: Iterable[EntryRecord], author: bytes) -> tuple[bytes, ...]:
-    """The `prev` of a new record about the subject of all these: its heads, at most 32 (REC: own last first, then
+    """The `prev` of a new record about the subject of all these: its heads, at most 32 (MERGE-26: own last first, then
     the latest of distinct keys, then the latest)."""
     acts, heads = in_causal_order(list(records), {})
     if len(heads) <= PREV_MAX:

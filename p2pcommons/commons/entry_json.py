@@ -7,7 +7,6 @@ languages an object, degrees are degrees. Knows no page and no HTTP.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
@@ -24,8 +23,8 @@ ENVELOPE: Final = frozenset(
 )
 """Names that only answers hold; taken and left aside where an entry comes in."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_MS: Final = 253_402_300_799_999  # the end of the year 9999: what RFC 3339 can say
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+_MARCH_0000: Final = 719_468  # days from 0000-03-01 to 1970-01-01: years that begin in March end with the leap day
 
 _did: Final = lru_cache(maxsize=1024)(did_key)  # base58 takes 10 us; authors repeat
 
@@ -104,8 +103,16 @@ def history_body(record: Record) -> dict[str, Any] | None:
 
 def time_json(time: int) -> str:
     """A record time in RFC 3339, to the millisecond, UTC."""
-    moment = _EPOCH + timedelta(milliseconds=min(to_ms(time), _LAST_MS))
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    days, ms = divmod(to_ms(time), _DAY_MS)
+    era, day = divmod(days + _MARCH_0000, 146_097)  # days in 400 years
+    year = (day - day // 1_460 + day // 36_524 - day // 146_096) // 365
+    day -= 365 * year + year // 4 - year // 100
+    month = (5 * day + 2) // 153  # 0: March
+    day -= (153 * month + 2) // 5
+    year += 400 * era + (month >= 10)
+    month += 3 if month < 10 else -9
+    hours, minutes, seconds = ms // 3_600_000, ms // 60_000 % 60, ms // 1_000 % 60
+    return f"{year:04}-{month:02}-{day + 1:02}T{hours:02}:{minutes:02}:{seconds:02}.{ms % 1_000:03}Z"
 
 
 def _others_json(others: Mapping[str, list[Any]]) -> dict[str, list[Any]]:

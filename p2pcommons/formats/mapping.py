@@ -120,7 +120,7 @@ def same_names(heading: Sequence[str], separator: str, name: str) -> FieldMappin
     for column in heading:
         target = parse_target(column)
         if not isinstance(target, str):
-            targets.append((target, _own_cell(column, separator if target.several else None)))
+            targets.append((target, _own_cell(column, target, separator)))
     found = {target.field.name for target, _ in targets}
     for needed in REQUIRED:
         if needed not in found:
@@ -132,7 +132,7 @@ def same_names(heading: Sequence[str], separator: str, name: str) -> FieldMappin
     return FieldMapping(
         tuple(targets),
         {},
-        lambda row: str(row["source"]).strip() or None if "source" in row else None,
+        _own_source,
         frozenset(column for column in heading if column == "source" or not isinstance(parse_target(column), str)),
         _Picker({}),
         why_dropped="no field has this name; say with --map which field it is",
@@ -343,20 +343,31 @@ def _first_of(readers: list[_Cells]) -> _Cells:
     return lambda row: next((values for read in readers if (values := read(row))), [])
 
 
-def _own_cell(column: str, separator: str | None) -> _Cells:
-    """A cell as this project writes it: JSON where text alone would not do (see `formats.tabular`)."""
+def _own_cell(column: str, target: Target, separator: str) -> _Cells:
+    elements = target.several and target.field.kind is Kind.SET
 
     def read(row: Row) -> list[Any]:
-        text = row.get(column)
-        if not isinstance(text, str) or not (text := text.strip()):
+        value = _own_value(row.get(column))
+        if isinstance(value, str) and target.several:
+            return _cut([value], separator) if value == row[column].strip() else [value]
+        if value is None:
             return []
-        if text[0] in '{["':
-            try:
-                value = json.loads(text)
-            except (ValueError, RecursionError):
-                pass
-            else:
-                return value if isinstance(value, list) and separator is not None else [value]
-        return _cut([text], separator)
+        return value if isinstance(value, list) and elements else [value]
 
     return read
+
+
+def _own_value(cell: Any) -> Any:
+    """What a cell says as this project writes it: JSON where text alone would not do (see `formats.tabular`)."""
+    text = cell.strip() if isinstance(cell, str) else ""
+    if text[:1] in ("{", "[", '"'):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            pass
+    return text or None
+
+
+def _own_source(row: Row) -> str | None:
+    value = _own_value(row.get("source"))
+    return value if isinstance(value, str) else None

@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
-from p2pcommons.commons.vocabulary import FIELDS
+from p2pcommons.commons.vocabulary import FIELDS, SETS
 from p2pcommons.core.limits import BATCH_LINE_BYTES_MAX
 from p2pcommons.errors import FormError
 from p2pcommons.formats.lines import NOT_UTF8, TOO_LONG, Lines, Refusal, Row, Rows
@@ -54,7 +54,7 @@ def head(columns: tuple[str, ...] = COLUMNS) -> bytes:
 
 def encode(entry: dict[str, Any], columns: tuple[str, ...] = COLUMNS) -> bytes:
     """One entry as a row."""
-    return _line([_cell(entry.get(column)) for column in columns])
+    return _line([_cell(entry.get(column), column in SETS) for column in columns])
 
 
 def _rows(source: _Text, heading: list[str], delimiter: str) -> Iterator[Row]:
@@ -153,15 +153,13 @@ def _line(cells: list[str]) -> bytes:
     return out.getvalue().encode()
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, elements: bool) -> str:
     match value:
         case None:
             return ""
         case str():
             return value if _plain(value) else json.dumps(value, ensure_ascii=False)
-        case list() if value and all(
-            isinstance(item, str) and _plain(item) and SEPARATOR not in item for item in value
-        ):
+        case list() if len(value) > (not elements) and all(map(_joins, value)):
             return SEPARATOR.join(value)
         case _:
             return json.dumps(value, ensure_ascii=False)
@@ -169,3 +167,7 @@ def _cell(value: Any) -> str:
 
 def _plain(text: str) -> bool:
     return text == text.strip() != "" and not text.startswith(_JSON_OPENERS) and "\r" not in text and "\0" not in text
+
+
+def _joins(item: Any) -> bool:
+    return isinstance(item, str) and _plain(item) and SEPARATOR not in item

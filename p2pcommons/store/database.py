@@ -56,6 +56,7 @@ class Database:
 
     def __init__(self, path: str, *, writes: bool) -> None:
         self.path = path
+        self.closed = False
         if writes:
             _refuse_what_is_not_ours(path)
         create = apsw.SQLITE_OPEN_CREATE if writes else 0
@@ -155,11 +156,26 @@ class Database:
         if self._connection.in_transaction:
             self.run("ROLLBACK")
 
+    @contextmanager
+    def small_cache(self) -> Iterator[None]:
+        """For a scan of much that is read once."""
+        (before,) = self.rows("PRAGMA cache_size")
+        self.run("PRAGMA cache_size=-500")
+        try:
+            yield
+        finally:
+            self.run(f"PRAGMA cache_size={before[0]}")
+
     # -- the whole file
 
     def faults(self) -> list[str]:
         """What SQLite finds wrong with the file; empty if nothing."""
-        return [row[0] for row in self.rows("PRAGMA integrity_check(100)") if row[0] != "ok"]
+        try:
+            return [row[0] for row in self.rows("PRAGMA integrity_check(100)") if row[0] != "ok"]
+        except StoreError as error:
+            if error.code != "damaged":
+                raise
+            return [error.detail]  # so damaged that the check cannot go on
 
     def copy_to(self, path: str) -> None:
         """A whole, compact copy of what is committed now, in a new file, on the disk when this returns."""
@@ -184,6 +200,7 @@ class Database:
         """Close the connection; again does nothing."""
         with explained(self.path):
             self._connection.close()
+        self.closed = True
 
 
 def schema(name: str) -> str:

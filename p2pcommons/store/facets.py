@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
+from itertools import islice
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
@@ -40,6 +41,7 @@ PLACE: Final = np.dtype(
 _PLACE: Final = Struct(f"<qqii{TITLE_KEY_BYTES}sB7x")
 _NEVER: Final = 2**62  # version at which a row that is shown ends
 _ENDED_ROWS_KEPT: Final = 4096  # rows that ended stay until they are half of all, and at least so many: 0.6 MB
+_LOADED_AT_ONCE: Final = 4096  # rows as Python values at a time: 2 MB instead of 30 at 69,000 entries
 _SNAPSHOTS_KEPT: Final = 8  # a reader finds its version unless the writer commits that often while it looks
 
 Indexes = NDArray[np.int64]
@@ -205,20 +207,29 @@ class Mirror:
 
     def __init__(self) -> None:
         self._recent: tuple[Columns, ...] = ()
-        self.load(0, [], [], 1)
+        self.load(0, (), [], 1)
 
     def load(
-        self, version: int, rows: Sequence[tuple[Any, ...]], values: Sequence[tuple[int, str, str]], after: int
+        self,
+        version: int,
+        rows: Iterable[tuple[Any, ...]],
+        values: Sequence[tuple[int, str, str]],
+        after: int,
     ) -> None:
         """Begin anew from the database: rows as `Row` in order of number, facet values (number, field, value),
         and the next entry number."""
-        self._forget_rows(rows[0][0] if rows else after)
+        waiting = iter(rows)
+        part = list(islice(waiting, _LOADED_AT_ONCE))
+        self._forget_rows(part[0][0] if part else after)
         self._after = self._first
         self._facet_fields = _Column(np.uint8)
         self._values: list[tuple[str, str]] = []
         self.facet_index: dict[tuple[str, str], int] = {}
         self._add_values(values)
-        self._append(rows, after)
+        while part:
+            self._append(part, part[-1][0] + 1)
+            part = list(islice(waiting, _LOADED_AT_ONCE))
+        self._append((), after)
         self._recent = (self._columns(version),)
 
     def at(self, version: int) -> Columns | None:

@@ -5,36 +5,21 @@ Everything is the simplest code that is right; a search reads every document.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from math import asin, cos, log, radians, sin, sqrt
 from typing import NamedTuple
 
 from p2pcommons.commons.entry import fold_single
-from p2pcommons.commons.query import Box, Circle, Found, Hit, Query
-from p2pcommons.core.limits import FACET_VALUES_MAX, RANKED_MATCHES_MAX
+from p2pcommons.commons.query import Found, Hit, Query
 from p2pcommons.core.merkle import Span
 from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, Subject
 from p2pcommons.core.seal import Seal, Sealed
 from p2pcommons.errors import LocalProtocolError
-from p2pcommons.store.search import (
-    COLUMN_WEIGHTS,
-    DEGREE,
-    EARTH_KM,
-    SCORE_UNIT,
-    SORT_TITLE_CHARACTERS,
-    Phrase,
-    Place,
-    Plan,
-    cursor,
-    plan,
-    tokens,
-)
+from p2pcommons.store.memory_search import Entry, find
+from p2pcommons.store.search import Plan, plan
 from p2pcommons.store.trees import remaining, spans
-from p2pcommons.store.views import Counts, has_conflicts
-from p2pcommons.sync.storage import CommonsState, Document, EntryRow, EntryState, Key
+from p2pcommons.store.views import Counts
+from p2pcommons.sync.storage import CommonsState, EntryRow, EntryState, Key
 
 
 class _Kept(NamedTuple):
@@ -46,21 +31,6 @@ class _Kept(NamedTuple):
         return Key(self.sealed.record.header.time, self.sealed.record.id)
 
 
-class _Entry(NamedTuple):
-    number: int
-    commons: CommonsId
-    row: EntryRow
-
-    @property
-    def exists(self) -> bool:
-        return self.row.record is not None or self.row.view is not None
-
-    @property
-    def document(self) -> Document:
-        assert self.row.document is not None
-        return self.row.document
-
-
 class MemoryStore:
     """`sync.storage.Store` and the search side. One thread; reads see what a transaction wrote so far."""
 
@@ -70,7 +40,7 @@ class MemoryStore:
         self._records: dict[bytes, _Kept] = {}
         self._leaves: dict[Seal, dict[int, bytes]] = {}  # of records kept; inner dicts are replaced, never changed
         self._nodes: dict[Seal, dict[Span, bytes]] = {}
-        self._entries: dict[tuple[CommonsId, bytes], _Entry] = {}
+        self._entries: dict[tuple[CommonsId, bytes], Entry] = {}
         self._values: dict[str, bytes] = {}
         self._next = 1
         self._in_transaction = False
@@ -283,7 +253,7 @@ class MemoryStore:
         self._writing()
         for row in rows:
             self._entries.pop((commons, row.subject), None)
-            self._entries[commons, row.subject] = _Entry(self._next, commons, row)
+            self._entries[commons, row.subject] = Entry(self._next, commons, row)
             self._next += 1
 
     def forget_entries(self, commons: CommonsId) -> None:
@@ -327,7 +297,7 @@ class MemoryStore:
         entries = [entry for entry in self._entries.values() if entry.commons == commons and entry.exists]
         shown = [entry for entry in entries if entry.row.document is not None]
         charter, catalogue = (len(self._of_plane(commons, plane)) for plane in (Plane.CHARTER, Plane.CATALOGUE))
-        return Counts(charter, catalogue, len(entries), len(shown), sum(map(_in_conflict, shown)))
+        return Counts(charter, catalogue, len(entries), len(shown), sum(entry.in_conflict for entry in shown))
 
     def search(self, query: Query) -> Found:
         """A page of shown entries; Refused: see `search.plan`."""
@@ -338,131 +308,14 @@ class MemoryStore:
         return self._find(plan(Query(commons=tuple(commons), limit=limit, cursor=cursor), conflicts_only=True))
 
     def _find(self, asked: Plan) -> Found:
-        query = asked.query
-        shown = [
-            entry
-            for entry in self._entries.values()
-            if entry.row.document is not None
-            and (entry.commons in query.commons if query.commons else entry.commons in self._followed)
-        ]
-        scores = _scores(shown, asked.asked)
-        if asked.order == "relevance" and asked.after is None and len(scores) > RANKED_MATCHES_MAX:
-            asked = replace(asked, order="updated")
-        matching = [entry for entry in shown if entry.number in scores and _fits(entry, asked)]
-        places = {entry.number: _place(entry, asked.order, scores[entry.number]) for entry in matching}
-        ordered = sorted(matching, key=lambda entry: places[entry.number][1:])
-        if asked.after is not None:
-            ordered = [entry for entry in ordered if places[entry.number][1:] > asked.after[1:]]
-        page = ordered[: query.limit]
-        more = len(ordered) > query.limit
-        return Found(
-            tuple(self._hit(entry) for entry in page),
-            len(matching),
-            asked.order,
-            cursor(query, places[page[-1].number], asked.conflicts_only) if more else None,
-            {field: _facet_counts(matching, field) for field in query.facets},
-        )
+        wanted = asked.query.commons or self._followed
+        found = find([e for e in self._entries.values() if e.row.document is not None and e.commons in wanted], asked)
+        hits = tuple(map(self._hit, found.page))
+        return Found(hits, found.total, found.order, found.cursor, found.facets)
 
-    def _hit(self, entry: _Entry) -> Hit:
+    def _hit(self, entry: Entry) -> Hit:
         view = entry.row.view
         if view is None:
             assert entry.row.record is not None
             view = fold_single(self._records[entry.row.record].sealed.record).canonical()
         return Hit(entry.commons, entry.row.subject, view)
-
-
-def _place(entry: _Entry, order: str, score: int) -> Place:
-    document = entry.document
-    value: dict[str, Callable[[], int | str]] = {
-        "relevance": lambda: score,
-        "updated": lambda: -document.updated,
-        "created": lambda: -document.created,
-        "title": lambda: document.sort_title[:SORT_TITLE_CHARACTERS],
-    }
-    return Place(order, value[order](), entry.row.subject, entry.commons)
-
-
-def _fits(entry: _Entry, asked: Plan) -> bool:
-    query, document = asked.query, entry.document
-    return (
-        all(pair in document.facets for pair in query.filters)
-        and (query.box is None or _in_box(document, query.box))
-        and (query.near is None or _near(document, query.near))
-        and (not asked.conflicts_only or _in_conflict(entry))
-    )
-
-
-def _in_conflict(entry: _Entry) -> bool:
-    return entry.row.view is not None and has_conflicts(entry.row.view)
-
-
-def _position(document: Document) -> tuple[int, int] | None:
-    latitude, longitude = document.latitude, document.longitude
-    if latitude is None or longitude is None or abs(latitude) > 90 * DEGREE or abs(longitude) > 180 * DEGREE:
-        return None
-    return latitude, longitude
-
-
-def _in_box(document: Document, box: Box) -> bool:
-    position = _position(document)
-    if position is None or not box.south * DEGREE <= position[0] <= box.north * DEGREE:
-        return False
-    west, east = position[1] >= box.west * DEGREE, position[1] <= box.east * DEGREE
-    return (west or east) if box.west > box.east else (west and east)
-
-
-def _near(document: Document, circle: Circle) -> bool:
-    position = _position(document)
-    if position is None:
-        return False
-    latitude, longitude = (radians(part / DEGREE) for part in position)
-    here, there = radians(circle.latitude), radians(circle.longitude)
-    half = sin((latitude - here) / 2) ** 2 + cos(latitude) * cos(here) * sin((longitude - there) / 2) ** 2
-    return 2 * EARTH_KM * asin(sqrt(min(half, 1.0))) <= circle.km
-
-
-def _facet_counts(entries: Sequence[_Entry], field: str) -> list[tuple[str, int]]:
-    counted = Counter(value for entry in entries for name, value in entry.document.facets if name == field)
-    return sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:FACET_VALUES_MAX]
-
-
-def _scores(shown: Sequence[_Entry], asked: Sequence[Phrase]) -> dict[int, int]:
-    """Entries (by number) that hold every phrase, with their scores (smaller is better): Okapi BM25, k1 1.2, b 0.75,
-    over each commons by itself."""
-    if not asked:
-        return dict.fromkeys((entry.number for entry in shown), 0)
-    scores: dict[int, int] = {}
-    for commons in {entry.commons for entry in shown}:
-        texts = {
-            entry.number: [tokens(text) for text in entry.document[1:5]] for entry in shown if entry.commons == commons
-        }
-        sizes = {number: sum(map(len, columns)) for number, columns in texts.items()}
-        average = sum(sizes.values()) / len(sizes)
-        counts = [
-            {number: [_occurrences(words, phrase) for words in columns] for number, columns in texts.items()}
-            for phrase in asked
-        ]
-        weights = []
-        for count in counts:
-            holding = sum(1 for columns in count.values() if any(columns))
-            weight = log((len(texts) - holding + 0.5) / (holding + 0.5))
-            weights.append(weight if weight > 0 else 1e-6)
-        for number in texts:
-            if not all(any(count[number]) for count in counts):
-                continue
-            score = 0.0
-            for weight, count in zip(weights, counts, strict=True):
-                frequency = sum(n * w for n, w in zip(count[number], COLUMN_WEIGHTS, strict=True))
-                score += weight * frequency * 2.2 / (frequency + 1.2 * (0.25 + 0.75 * sizes[number] / average))
-            scores[number] = round(-score / SCORE_UNIT)
-    return scores
-
-
-def _occurrences(words: Sequence[str], phrase: Phrase) -> int:
-    length = len(phrase.words)
-    return sum(
-        words[at + length - 1].startswith(phrase.words[-1])
-        if phrase.prefix and tuple(words[at : at + length - 1]) == phrase.words[:-1]
-        else tuple(words[at : at + length]) == phrase.words
-        for at in range(len(words) - length + 1)
-    )

@@ -87,7 +87,7 @@ class Replica:
 
     def __init__(self, commons: bytes) -> None:
         self.commons = commons
-        self.charter = Charter(commons)  # type: ignore[arg-type]
+        self.charter = judge([], commons)
         self.held: dict[bytes, Record] = {}
         self.waiting: dict[bytes, Record] = {}
 
@@ -99,12 +99,12 @@ class Replica:
 
 
 def give(giver: Replica, taker: Replica, dice: Random) -> None:
-    """One stream: what the other lacks, in any order and grouping, some twice."""
+    """One stream: what the other lacks, in any order, some twice, judged together or, harsher, in any grouping."""
     lacking = [record for i, record in giver.held.items() if i not in taker.held]
     lacking += dice.choices(lacking, k=2) if lacking else []
     dice.shuffle(lacking)
     while lacking:
-        size = dice.randint(1, len(lacking))
+        size = dice.choice([len(lacking), dice.randint(1, len(lacking))])
         taker.take(lacking[:size])
         lacking = lacking[size:]
 

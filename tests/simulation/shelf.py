@@ -40,6 +40,7 @@ def records_of(
     prev: Sequence[bytes] = (),
     ahead_ms: int = 0,
     tree: int = 16,
+    size: int = 0,
 ) -> list[Sealed]:
     """Sealed records of one author, always the same for the same arguments."""
     key = key_of(author)
@@ -50,7 +51,7 @@ def records_of(
             build(
                 commons=commons, plane=plane, author=key.public, after=made[-1].id if made else ZEROS,
                 time=(NOW_MS + ahead_ms - 100_000 + number) << 16, subject=sha256(name).digest(), prev=prev,
-                kind="entry.edit" if plane else "member.join", body={"set": {"title": f"work {number}"}},
+                kind="entry.edit" if plane else "member.join", body={"set": {"title": f"work {number}" + "." * size}},
                 salt=sha256(name).digest()[:16],
             )
         )  # fmt: skip

@@ -3,7 +3,7 @@
 import pytest
 from store.making import ALICE, BOB, OURS, THEIRS, AnyStore, put, record, row, sealed, show, subject
 
-from p2pcommons.core.record import Plane, build, ZEROS, commons_of
+from p2pcommons.core.record import ZEROS, Plane, build, commons_of
 from p2pcommons.core.seal import seal
 from p2pcommons.errors import LocalProtocolError
 from p2pcommons.sync.storage import CommonsState, Key, SetState

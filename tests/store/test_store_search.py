@@ -63,7 +63,23 @@ def test_words_prefixes_and_phrases_find_what_they_say(shown: AnyStore, text: st
 
 
 @pytest.mark.parametrize(
-    "text", ['"', '""', '" " "', "AND", "NOT sea", "(sea", "title:sea", "sea NEAR(night)", "*", "-", "^sea", "{", "a\0b", "\ud800"]
+    "text",
+    [
+        '"',
+        '""',
+        '" " "',
+        "AND",
+        "NOT sea",
+        "(sea",
+        "title:sea",
+        "sea NEAR(night)",
+        "*",
+        "-",
+        "^sea",
+        "{",
+        "a\0b",
+        "\ud800",
+    ],
 )
 def test_nothing_a_person_types_is_a_syntax_error(shown: AnyStore, text: str) -> None:
     shown.search(Query(text=text))
@@ -117,7 +133,13 @@ def test_orders_and_ties_by_id(store: AnyStore) -> None:
 @pytest.mark.parametrize("sort", [None, "updated", "created", "title"])
 @pytest.mark.parametrize("text", ["", "night"])
 def test_pages_put_together_are_the_whole(store: AnyStore, sort: str | None, text: str) -> None:
-    show(store, [row(n, document(f"Night in a town with a long name {n % 7}", created=n % 3, updated=n % 4)) for n in range(40)])
+    show(
+        store,
+        [
+            row(n, document(f"Night in a town with a long name {n % 7}", created=n % 3, updated=n % 4))
+            for n in range(40)
+        ],
+    )
     whole = store.search(Query(text=text, sort=sort, limit=100))
     assert len(whole.hits) == whole.total == 40 and whole.cursor is None
     hits, cursor = [], None

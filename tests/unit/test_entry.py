@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from p2pcommons.commons.edit import read_edit, read_withdraw
 from p2pcommons.commons.entry import EntryRecord, EntryView, fold, predecessors, view_digest, view_tag
-from p2pcommons.commons.entry_json import entry_json, history_body
+from p2pcommons.commons.entry_json import entry_json, history_body, time_json
 from p2pcommons.commons.projection import document, fold_text
 from p2pcommons.core.identity import did_key
 from p2pcommons.core.record import ZEROS, build
@@ -389,3 +392,9 @@ def test_history_shows_bodies_as_entry_json_does() -> None:
         "set": {"place": {"lat": 48.4, "lon": -4.5}}, "add": {"media": [{"id": (b"i" * 32).hex()}]},
     }  # fmt: skip
     assert history_body(record._replace(body=None)) is None
+
+
+@given(st.integers(0, 2**63 - 1))
+def test_every_record_time_is_shown_as_the_standard_library_writes_it(time: int) -> None:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time >> 16)
+    assert time_json(time) == moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -31,7 +31,7 @@ ENTRIES = st.fixed_dictionaries(
         "description": TEXTS,
         "creators": st.lists(AGENTS, min_size=1, max_size=3),
         "subjects": st.lists(TEXTS, min_size=1, max_size=4),
-        "language": st.just("fr") | st.just(["br", "fr"]),
+        "language": st.just("fr") | st.just(["fr"]) | st.just(["br", "fr"]),
         "place": TEXTS | st.fixed_dictionaries({"name": TEXTS, "lat": st.just(48.3904), "lon": st.just(-4.4861)}),
         "length_m": st.integers(0, 10**6),
         "created": TEXTS,

@@ -34,6 +34,7 @@ from p2pcommons.sync.handshake import Role, hosted_channel, prove, transcript
 from p2pcommons.sync.naming import tag
 from p2pcommons.sync.range_index import RangeIndex
 from p2pcommons.sync.session import TRANSITIONS, Session, State
+from p2pcommons.sync.storage import Key
 
 OTHER = bytes(range(32))
 DOOR = records_of("alice", 0, [0])
@@ -53,10 +54,10 @@ def end_of(events: list[object]) -> SessionEnded:
     return ended
 
 
-def shelf(works: int = 0, start: int = 0, commons: bytes = COMMONS) -> Shelf:
+def shelf(works: int = 0, start: int = 0, commons: bytes = COMMONS, size: int = 0) -> Shelf:
     made = Shelf([commons])
     made.put(DOOR if commons == COMMONS else records_of("alice", 0, [0], commons=commons), commons)
-    made.put(records_of("alice", 1, range(start, start + works), commons=commons), commons)
+    made.put(records_of("alice", 1, range(start, start + works), commons=commons, size=size), commons)
     return made
 
 
@@ -277,6 +278,10 @@ def test_a_commons_left_is_spoken_of_no_more_and_can_come_back(place: int) -> No
     link.run()
     assert all(end.told(CommonsLeft) == [CommonsLeft(COMMONS)] for end in link.ends)
     assert all(end.session.commons() == [] and not end.session.is_over for end in link.ends)
+    deliveries = link.deliveries
+    link.changed()
+    link.run()
+    assert link.deliveries == deliveries, "the one that stays names it again and again"
     shelves[place].follow(COMMONS)
     link.changed()
     link.run()
@@ -348,40 +353,40 @@ def test_a_stream_that_was_cut_goes_on_where_it_was() -> None:
     assert sum(event.plane for event in again.listener.told(RecordsReceived)) <= -(-(2000 - have) // 262)
 
 
-def test_packs_under_way_stay_within_the_window_and_go_on_when_confirmed() -> None:
-    library = shelf(3000)
-    puppet = Puppet(session(library=library))
+@pytest.mark.parametrize(("window", "at_once"), [(FRAME_BYTES_MAX, 1), (2 * WINDOW_BYTES, 6)])
+def test_packs_under_way_stay_within_the_smaller_window_and_go_on_when_confirmed(window: int, at_once: int) -> None:
+    puppet = Puppet(session(library=shelf(3000, size=2000)), window=window)
     heard = puppet.shake()
     (opening,) = next(message for message in heard if isinstance(message, m.Open)).openings
-    mine = m.Opening(0, m.STREAM[1], opening.charter, m.SetDigest(0, OTHER))
-    puppet.say(m.Open((mine,)))
-    heard = puppet.say(m.Ask(0, 1, None))
-    got, frames = 0, 0
-    while not any(isinstance(message, m.Done) for message in heard):
+    puppet.say(m.Open((m.Opening(0, m.STREAM[1], opening.charter, m.SetDigest(0, OTHER)),)))
+    heard = puppet.say(m.Ask(0, 1, None), m.Done(0, 1))
+    under_way: list[int] = []
+    got = most = 0
+    while True:
         packs = [message for message in heard if isinstance(message, m.Packs)]
-        assert sum(len(m.encode_message(message)) for message in packs) <= FRAME_BYTES_MAX  # the puppet's window
+        under_way += [len(m.encode_message(message)) for message in packs]
+        assert sum(under_way) <= min(window, WINDOW_BYTES)
+        most = max(most, len(under_way))
         got += sum(len(pack[7]) for message in packs for pack in message.packs)
-        frames += len(packs)
+        if not under_way:
+            break
         assert puppet.hear() == []
-        heard = [] if packs else puppet.say(m.Done(0, 1))
-        for _ in packs:
-            heard += puppet.say(m.Confirm(0, 1, ()))
-    assert got == 3000 and frames > 3
+        under_way.pop(0)
+        heard = puppet.say(m.Confirm(0, 1, ()))
+    assert got == 3000 and most == at_once
+    assert heard == []
 
 
-def test_what_one_call_gives_is_bounded_and_the_window_is_the_smaller_one() -> None:
-    big, small = shelf(20_000), Shelf()
-    link = Link(big, small)
-    while not small.ids()[0] or link.dialler.session._exchanges[0].stage is not Stage.EXCHANGING:
-        link.step()
-    for _ in range(100):
-        frames = link.dialler.session.data_to_send()
-        assert sum(map(len, frames)) <= 2 * FRAME_BYTES_MAX
-        link.dialler.sent.extend(frames)
-        under_way = sum(e.supply.bytes_under_way for e in link.dialler.session._exchanges.values())
-        assert under_way <= WINDOW_BYTES
-    link.run()
-    assert small.ids() == big.ids()
+def test_what_one_call_gives_is_bounded() -> None:
+    puppet = Puppet(session(library=shelf(3000, size=2000)), window=WINDOW_BYTES)
+    heard = puppet.shake()
+    (opening,) = next(message for message in heard if isinstance(message, m.Open)).openings
+    for message in (m.Open((m.Opening(0, m.STREAM[1], opening.charter, m.SetDigest(0, OTHER)),)), m.Ask(0, 1, None)):
+        puppet.subject.receive_data(m.encode_message(message), NOW_MS)
+    sizes = []
+    while frames := puppet.subject.data_to_send():
+        sizes.append(sum(map(len, frames)))
+    assert len(sizes) > 2 and max(sizes) < 2 * FRAME_BYTES_MAX
 
 
 def test_commons_take_turns() -> None:
@@ -402,16 +407,53 @@ def test_commons_take_turns() -> None:
 
 
 def test_a_charter_that_grows_during_the_stream_brings_what_was_refused_meanwhile() -> None:
-    full, empty = shelf(2000), Shelf()
+    full, empty = shelf(3000, size=2000), Shelf()
     link = Link(full, empty)
-    while len(empty.ids()[1]) < 600:
+    while len(empty.ids()[1]) < 300:
         link.step()
     full.put(records_of("bob", 0, [1], prev=[DOOR[0].record.id]))
-    full.put(records_of("bob", 1, range(1500, 1540)))
+    full.put(records_of("bob", 1, range(3000, 3040)))
     link.changed()
     link.run()
+    assert sum(event.refused for event in link.listener.told(RecordsReceived)) == 40
     assert empty.ids() == full.ids()
-    assert link.listener.told(Completed)[-1] == Completed(COMMONS, 0, ())
+    for end in link.ends:
+        assert end.told(Completed)[-1] == Completed(COMMONS, 0, ())
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("works", [0, 5])
+def test_what_was_refused_is_not_offered_again_when_other_things_change(place: int, works: int) -> None:
+    shelves = [shelf(30, start=100), shelf(works)]
+    shelves[1].paused = True
+    link = Link(*(shelves if place else shelves[::-1])).run()
+    holder, refuser = link.ends if place else link.ends[::-1]
+    assert holder.told(Completed)[-1].but_for == 30
+    for number in range(3):
+        shelves[number % 2].put(records_of("alice", 1, [500 + number]))
+        sent = holder.bytes
+        link.changed()
+        link.tick(500)
+        link.run()
+        assert holder.bytes - sent < 3000, "thirty records take six thousand"
+    assert refuser.told(Completed)[-1].but_for == 32
+    assert len(shelves[0].ids()[1]) == 30 + works + 3
+
+
+def test_an_opening_that_crossed_with_one_that_forgets_refusals_is_made_again() -> None:
+    puppet = Puppet(session(library=shelf(3)))
+    heard = puppet.shake()
+    (first,) = next(message for message in heard if isinstance(message, m.Open)).openings
+    puppet.say(m.Open((first,)))
+    (refused,) = [s.record.id for s in records_of("alice", 1, range(3))][:1]
+    puppet.say(m.Refuse(0, 1, ((refused, "paused"),)))
+    puppet.subject.handle_timeout(NOW_MS + 45_000)
+    ((less,),) = [message.openings for message in puppet.hear() if isinstance(message, m.Open)]
+    assert less.catalogue.count == 2
+    puppet.say(m.Open((replace(less, flags=m.AFRESH),)), now_ms=NOW_MS + 45_000)
+    puppet.subject.handle_timeout(NOW_MS + 45_200)
+    ((again,),) = [message.openings for message in puppet.hear() if isinstance(message, m.Open)]
+    assert again.catalogue == first.catalogue
 
 
 def test_a_paused_library_completes_but_for_what_it_leaves_out_and_is_offered_it_again_later() -> None:
@@ -448,6 +490,34 @@ def test_a_lost_body_is_asked_for_beside_the_round() -> None:
     link = Link(whole, hurt).run()
     assert hurt.lost == set()
     assert link.listener.told(Completed)
+
+
+def test_what_the_peer_does_not_have_is_asked_for_once() -> None:
+    hurt = shelf(20)
+    hurt.lost = set(list(hurt.ids()[1])[:3])
+    puppet = Puppet(session(library=hurt))
+    heard = puppet.shake()
+    (opening,) = next(message for message in heard if isinstance(message, m.Open)).openings
+    heard += puppet.say(m.Open((opening,)))
+    wanted = [message for message in heard if isinstance(message, m.Want)]
+    assert {identifier for message in wanted for identifier in message.ids} == hurt.lost
+    heard = puppet.say(*(m.Packs(0, message.plane, len(message.ids), None, []) for message in wanted))
+    puppet.subject.handle_timeout(NOW_MS + 60_000)
+    heard += puppet.hear()
+    assert any(isinstance(message, m.Open) for message in heard)
+    assert not any(isinstance(message, m.Want) for message in heard)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_stream_that_was_cut_at_its_very_end_is_done_at_once(place: int) -> None:
+    shelves = [shelf(20), shelf(20)]
+    last = max((s.record.header.time, s.record.id) for s in shelves[place].sets[COMMONS][1].values())
+    shelves[place].set_cursor(COMMONS, 1, Key(*last))
+    shelves[place].put(records_of("alice", 1, [50]))
+    link = Link(*shelves).run()
+    assert shelves[0].ids() == shelves[1].ids()
+    assert shelves[place].cursors == {}
+    assert link.dialler.told(Completed)
 
 
 def test_sets_that_fingerprints_cannot_tell_apart_come_together_by_lists(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -533,6 +603,22 @@ def test_messages_out_of_place_end_the_session(messages: tuple[m.Message, ...], 
     for message in messages:
         puppet.events += puppet.subject.receive_data(m.encode_message(message), NOW_MS)
     assert end_of(puppet.events).code == code
+
+
+@pytest.mark.parametrize("role", Role)
+def test_steps_of_a_round_out_of_turn_end_the_session(role: Role) -> None:
+    puppet = Puppet(session(role, library=shelf(3)))
+    puppet.hear()
+    if role is Role.DIALLER:
+        puppet.say(puppet.hello, puppet.proof())
+        puppet.say(puppet.tags(COMMONS))
+    else:
+        puppet.shake()
+    other = replace(NOTHING, charter=m.SetDigest(1, OTHER))
+    puppet.say(m.Open((other,)))
+    assert not puppet.subject.is_over
+    puppet.say(m.Done(0, 0) if role is Role.DIALLER else m.Open((other,)))  # the dialler is done first, and opens
+    assert end_of(puppet.events).code == "unexpected_message"
 
 
 def test_the_end_of_a_peer_is_told_with_its_code() -> None:

@@ -16,7 +16,7 @@ from p2pcommons.api.forms import ID, Text
 from p2pcommons.api.operation import Call, Media, Operation, answer
 from p2pcommons.api.schema import Parameter, Stream
 from p2pcommons.api.searching import WHERE, query_of
-from p2pcommons.api.serving import PACK_TYPE, RECORDS_HEADER, SCRATCH
+from p2pcommons.api.serving import PACK_TYPE, RECORDS_HEADER, SCRATCH, SCRATCH_PREFIX
 from p2pcommons.api.streams import STREAMS
 from p2pcommons.node.values import UnpackInfo
 
@@ -35,7 +35,7 @@ async def _export(call: Call) -> web.StreamResponse:
 async def _pack(call: Call) -> web.StreamResponse:
     commons = call.arguments["commons"]
     name = f"{'all' if commons is None else commons.hex()[:12]}.pack"
-    with TemporaryDirectory(dir=call.request.app[SCRATCH]) as folder:
+    with _scratch(call) as folder:
         path = Path(folder, "pack")
         info = await call.commons.pack(path, commons)
         headers = {RECORDS_HEADER: str(info.records), "Content-Length": str(info.bytes)}
@@ -43,7 +43,7 @@ async def _pack(call: Call) -> web.StreamResponse:
 
 
 async def _unpack(call: Call) -> web.StreamResponse:
-    with TemporaryDirectory(dir=call.request.app[SCRATCH]) as folder:
+    with _scratch(call) as folder:
         path = Path(folder, "pack")
         file = await asyncio.to_thread(path.open, "wb")
         try:
@@ -55,11 +55,15 @@ async def _unpack(call: Call) -> web.StreamResponse:
 
 
 async def _backup(call: Call) -> web.StreamResponse:
-    with TemporaryDirectory(dir=call.request.app[SCRATCH]) as folder:
+    with _scratch(call) as folder:
         path = Path(folder, "backup")
         size = await call.commons.backup(path)
         headers = {"Content-Length": str(size)}
         return await _download(call, _pieces(path), BACKUP_TYPE, "p2pcommons.backup", headers)
+
+
+def _scratch(call: Call) -> TemporaryDirectory[str]:
+    return TemporaryDirectory(prefix=SCRATCH_PREFIX, dir=call.request.app[SCRATCH])  # of mode 0700
 
 
 async def _download(
