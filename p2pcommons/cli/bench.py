@@ -25,7 +25,7 @@ from statistics import median
 from typing import Any, Final
 
 from p2pcommons.api.client import Client
-from p2pcommons.cli.bench_sync import Reconciled, reconcile
+from p2pcommons.node.reconciling import Reconciled, reconcile
 from p2pcommons.commons.query import Query
 from p2pcommons.core.record import CommonsId
 from p2pcommons.node.folder import DATABASE, running_node

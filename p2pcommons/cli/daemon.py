@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -15,7 +16,7 @@ from p2pcommons.api.server import ApiServer, build_app
 from p2pcommons.api.serving import ApiSettings
 from p2pcommons.config import Endpoint, Settings
 from p2pcommons.core.identity import did_key
-from p2pcommons.node.daemon import Node, port_refused, ports_to_try
+from p2pcommons.node.daemon import Node, own_host, port_refused, ports_to_try
 
 
 async def run(settings: Settings, *, api: Endpoint | None = None, listen: Endpoint | None = None) -> int:
@@ -45,13 +46,23 @@ async def run(settings: Settings, *, api: Endpoint | None = None, listen: Endpoi
 
 
 async def _serve(stack: AsyncExitStack, node: Node, asked: Endpoint) -> ApiServer:
-    app = build_app(node.commons, ApiSettings(node.runtime.folder.token(), scratch=node.runtime.folder.path))
+    app = build_app(
+        node.commons,
+        ApiSettings(node.runtime.folder.token(), hosts=_own_names(asked), scratch=node.runtime.folder.path),
+    )
     for port in ports_to_try(asked):
         try:
             return await stack.enter_async_context(ApiServer(app, asked.host, port))
         except OSError as error:
             failure = error
     raise port_refused("--api", asked, failure)
+
+
+def _own_names(asked: Endpoint) -> tuple[str, ...]:
+    """Names by which the API may be called besides loopback's: those of the address it was told to answer at."""
+    if asked.host in ("0.0.0.0", "::", ""):
+        return (own_host(), socket.gethostname())
+    return (asked.host,)
 
 
 def _greet(node: Node, data: Path, out: TextIO) -> None:

@@ -103,6 +103,12 @@ class Dialler:
         return link
 
 
+def _why(error: Exception) -> str:
+    """The reason in the system's own words, without the library's."""
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    return (inner.strerror if isinstance(inner, OSError) else None) or type(inner).__name__
+
+
 def may_dial_heard(host: str, port: int) -> bool:
     """Whether an address heard from others may be dialled at all; names are judged again by what they mean."""
     if port != _HTTPS_PORT and not _UNPRIVILEGED_PORT <= port <= 65535:

@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,8 @@ _PERSON: Final = "person.key"
 _NODE: Final = "node.key"
 _PLACE: Final = "node.place"
 _ENTROPY: Final = "recovery.entropy"
+_LOCK_TRIES: Final = 10
+_LOCK_PAUSE_S: Final = 0.02
 _WORDS_SEEN: Final = "recovery.seen"
 CERTIFICATE: Final = "node.pem"
 SECRETS: Final = (_PERSON, _ENTROPY, _WORDS_SEEN)
@@ -70,7 +73,7 @@ class DataFolder:
                 f"The data folder {self.path} cannot be used: {error.strerror}. Choose another with --data.",
             ) from error
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take_lock(handle)
         except OSError as error:
             os.close(handle)
             raise StoreError(
@@ -182,6 +185,17 @@ def write_secret(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _take_lock(handle: int) -> None:
+    # Who only looks whether a node runs holds the lock for an instant: that is no reason to give up.
+    for _ in range(_LOCK_TRIES - 1):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError:
+            time.sleep(_LOCK_PAUSE_S)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def running_node(data: Path) -> dict[str, Any] | None:

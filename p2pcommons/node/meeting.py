@@ -141,7 +141,8 @@ class Meeting:
             deadline = await self.runtime.engine.run(session.next_deadline)
             timeout_s = None if deadline is None else max(0.0, (deadline - self.runtime.now_ms()) / 1000)
             try:
-                await asyncio.wait_for(self._stirred.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):  # not wait_for: before Python 3.12 it may lose a cancellation
+                    await self._stirred.wait()
             except TimeoutError:
                 await self._step(lambda session, now_ms: session.handle_timeout(now_ms))
                 continue

@@ -102,7 +102,7 @@ class SqliteStore(SqliteReader):
         self._facets: dict[tuple[str, str], int] = self._mirror.facet_index.copy()
 
     def _forget_staged(self) -> None:
-        self._rows: dict[int, Row] = {}
+        self._rows: list[Row] = []
         self._ended: list[int] = []
         self._new_facets: list[tuple[int, str, str]] = []
         self._entries_changed = False
@@ -112,7 +112,7 @@ class SqliteStore(SqliteReader):
             return
         self._version += 1
         self._database.run("UPDATE counter SET version=?, next=?", (self._version, self._next))
-        self._mirror.publish(self._version, list(self._rows.values()), self._ended, self._new_facets, self._next)
+        self._mirror.publish(self._version, self._rows, self._ended, self._new_facets, self._next)
 
     def _writing(self) -> None:
         if not self._database.in_transaction:
@@ -323,7 +323,7 @@ class SqliteStore(SqliteReader):
                 place = place_bytes(document, row.view is not None and has_conflicts(row.view))
                 facets = facet_bytes(map(self._facets.__getitem__, document.facets))
                 title = sort_title(document)
-                self._rows[at] = Row(at, number, row.subject, place, facets)
+                self._rows.append(Row(at, number, row.subject, place, facets))
                 words.append((at, document.title, document.creators, document.subjects, document.text))
             entries.append((at, number, row.subject, row.record, row.digest, place, facets, title, row.view))
             at += 1

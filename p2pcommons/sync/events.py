@@ -77,6 +77,14 @@ class Differed:
 
 
 @dataclass(frozen=True, slots=True)
+class CollisionFound:
+    """Fingerprints of ranges hid a difference that lists showed: somebody chose ids for that (chapter 31)."""
+
+    commons: CommonsId
+    plane: int
+
+
+@dataclass(frozen=True, slots=True)
 class PeerRefused:
     """The peer ended the session, and said why."""
 
@@ -86,7 +94,7 @@ class PeerRefused:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """The session is over. `by_peer`: the peer broke the protocol or refused us, its score may remember it."""
+    """The session is over. `violation`: the peer broke the protocol, and its score should remember it."""
 
     code: str
     detail: str
@@ -102,6 +110,7 @@ Event: TypeAlias = (
     | ProgressMade
     | Completed
     | Differed
+    | CollisionFound
     | PeerRefused
     | SessionEnded
 )

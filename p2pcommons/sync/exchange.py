@@ -22,7 +22,7 @@ from p2pcommons.core.record import ZEROS, CommonsId
 from p2pcommons.core.seal import read_pack
 from p2pcommons.errors import LocalProtocolError, RemoteProtocolError
 from p2pcommons.sync.digest import published, remove
-from p2pcommons.sync.events import Completed, Differed, Event, ProgressMade, RecordsReceived
+from p2pcommons.sync.events import CollisionFound, Completed, Differed, Event, ProgressMade, RecordsReceived
 from p2pcommons.sync.flow import Demand, Supply
 from p2pcommons.sync.handshake import Role
 from p2pcommons.sync.library import Library
@@ -126,6 +126,7 @@ class Exchange:
         )
         self._range_asked = False
         self._range_rounds = 0
+        self._blind = False  # ranges found nothing although digests differ
         self._stream_expected = False  # they said they would ask for the whole set
         self._streaming_in = False
         self._received = 0
@@ -247,6 +248,7 @@ class Exchange:
         elif not self._stream_expected:
             self._index = self._library.ranges(self.commons, plane).copy()
             if self._role is Role.DIALLER:
+                self._blind = self._blind or not self._thorough
                 self._range_waiting = initiate(self._index, lists_only=self._thorough)
 
     @property
@@ -284,11 +286,16 @@ class Exchange:
         step = reconcile(self._index, message.body, lists_only=self._thorough)
         self._range_waiting = step.message
         refused = self._refusals.by_them(self._plane)
-        self.supply.push(self._plane, [identifier for identifier in step.have if identifier not in refused])
+        have = [identifier for identifier in step.have if identifier not in refused]
+        self.supply.push(self._plane, have)
         refused = self._refusals.by_us(self._plane)
         need = [identifier for identifier in step.need if identifier not in refused]
         self._demand.want(self._plane, need)
         self._found += len(need)
+        if self._thorough and self._blind and (have or need):
+            self._events.append(CollisionFound(self.commons, self._plane))
+        if have or need:
+            self._blind = False
 
     def take_ask(self, message: Ask) -> None:
         """The peer wants the whole set."""

@@ -114,6 +114,9 @@ class Holding(Generic[C]):
             new += len(fresh)
         return Receipt(new, refused)
 
+    def _counts(self, author: bytes) -> bool:
+        return self.charter is not None and self.charter.counts(author)
+
     def _acceptable(self, records: Sequence[Sealed], refused: dict[bytes, str], now_ms: int) -> list[Sealed]:
         fresh = []
         for sealed in records:
@@ -305,7 +308,8 @@ class Holding(Generic[C]):
         singles: list[EntryRow] = []
         others: set[bytes] = set()
         for subject, found in by_subject.items():
-            if subject in known or len(found) > 1 or found[0].body is None:
+            plain = len(found) == 1 and found[0].body is not None and self._counts(found[0].header.author)
+            if subject in known or not plain:
                 others.add(subject)
             else:
                 singles.append(self._meaning.single_row(found[0]))

@@ -37,6 +37,10 @@ class CharterSets(Protocol):
         """Keys whose plane-1 records are in the set."""
         ...
 
+    def counts(self, author: bytes) -> bool:
+        """Whether this key's catalogue records count in views."""
+        ...
+
     @property
     def named_erased(self) -> AbstractSet[bytes]:
         """Every record that some erasure names."""

@@ -23,7 +23,7 @@ ALLOWED = {
     "cli": {"errors", "config", "core", "commons", "formats", "api", "node", "web"},
 }
 ASYNC = {"network", "node", "api", "cli", "web"}
-IMPURE = {"socket", "os", "time", "random", "secrets", "asyncio", "threading", "logging", "pathlib", "datetime"}
+IMPURE = {"socket", "os", "time", "random", "secrets", "asyncio", "threading", "logging", "pathlib"}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem in ALLOWED)
 
 
@@ -63,5 +63,7 @@ def test_value_machines_know_no_socket_file_clock_or_dice(path: Path) -> None:
     roots = {name.split(".")[0] for name in _imported(path)}
     if layer in ("core", "commons", "sync"):
         assert not roots & IMPURE
+        asked = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+        assert not asked & {"now", "utcnow", "today"}, "a clock is asked"
     if layer not in ASYNC:
         assert "asyncio" not in roots and "aiohttp" not in roots

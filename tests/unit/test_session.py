@@ -18,6 +18,7 @@ from p2pcommons.core.seal import Sealed
 from p2pcommons.sync import message as m
 from p2pcommons.sync.events import (
     ClockDiffered,
+    CollisionFound,
     CommonsLeft,
     CommonsMatched,
     Completed,
@@ -529,6 +530,7 @@ def test_sets_that_fingerprints_cannot_tell_apart_come_together_by_lists(monkeyp
     link = Link(a, b).run()
     assert a.ids() == b.ids() and len(a.ids()[1]) == 100
     assert link.dialler.told(Completed)
+    assert link.dialler.told(CollisionFound) == [CollisionFound(COMMONS, 1)]
 
 
 def test_a_library_that_never_keeps_what_it_takes_ends_in_a_difference_not_in_a_loop() -> None:
@@ -540,6 +542,7 @@ def test_a_library_that_never_keeps_what_it_takes_ends_in_a_difference_not_in_a_
     sieve.put(DOOR)
     link = Link(full, sieve).run()
     assert link.dialler.told(Differed) == link.listener.told(Differed) == [Differed(COMMONS, (1,))]
+    assert link.dialler.told(CollisionFound) == []
     deliveries = link.deliveries
     link.tick(60_000)
     link.run()

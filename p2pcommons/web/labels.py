@@ -1,0 +1,176 @@
+"""What people read for the names that the system uses: fields, types, licences, states, refusals.
+
+Tables of messages only (marked for the catalogues), keyed by the names of the vocabulary and of `node.values`;
+a test keeps them complete. Jargon ends here: a peer is a *neighbour*, a replica a *copy*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from p2pcommons.web.texts import N_
+
+FIELDS: Final[Mapping[str, str]] = {
+    "type": N_("What it is"), "subtype": N_("More exactly"), "title": N_("Title"),
+    "alternative_titles": N_("Other titles"), "description": N_("Description"), "creators": N_("Made by"),
+    "contributors": N_("With"), "publisher": N_("Publisher"), "publication_place": N_("Place of publication"),
+    "created": N_("Made when"), "date_text": N_("Date, as the source has it"), "language": N_("Language"),
+    "subjects": N_("Subjects"), "species": N_("Living things"), "place": N_("Place"), "period": N_("About the time"),
+    "media": N_("Files"), "url": N_("Page elsewhere"), "licence": N_("Licence"), "rights_note": N_("Note on rights"),
+    "credit": N_("Credit line"), "access": N_("Who may see it"), "identifiers": N_("Identifiers"),
+    "part_of": N_("Part of"), "based_on": N_("Based on"), "same_as": N_("The same elsewhere"),
+    "provenance": N_("Provenance"), "medium": N_("Material and technique"), "dimensions": N_("Dimensions"),
+    "extent": N_("Extent"), "edition": N_("Edition"), "series": N_("Series"), "version": N_("Version"),
+    "duration_s": N_("Duration"), "model": N_("Model"), "serial": N_("Serial number"), "condition": N_("Condition"),
+    "parts": N_("Comes with"), "terms": N_("Terms of lending"), "home_place": N_("Kept at"),
+    "length_m": N_("Length"), "ascent_m": N_("Climb"), "stops": N_("Stops"), "narrator": N_("Told by"),
+    "interviewer": N_("Asked by"), "consent": N_("Consent"), "starts": N_("Begins"), "ends": N_("Ends"),
+    "ingredients": N_("Ingredients"), "instructions": N_("Instructions"), "nationality": N_("Nationality"),
+    "born": N_("Born"), "died": N_("Died"),
+}  # fmt: skip
+
+TYPES: Final[Mapping[str, str]] = {
+    "collection": N_("Collection"), "image": N_("Image"), "sound": N_("Sound"), "video": N_("Video"),
+    "text": N_("Text"), "book": N_("Book"), "dataset": N_("Dataset"), "software": N_("Software"),
+    "place": N_("Place"), "trail": N_("Trail"), "equipment": N_("Equipment"), "recipe": N_("Recipe"),
+    "event": N_("Event"), "need": N_("Need"), "commons": N_("Commons"), "organisation": N_("Organisation"),
+    "person": N_("Person"),
+}  # fmt: skip
+
+SUBTYPES: Final[Mapping[str, str]] = {
+    "oral-history": N_("Oral history"), "bird-song": N_("Bird song"), "music": N_("Music"),
+    "ambience": N_("Ambience"),
+}  # fmt: skip
+
+FACETS: Final[Mapping[str, str]] = {
+    "type": N_("What it is"), "subjects": N_("Subjects"), "licence": N_("Licence"), "language": N_("Language"),
+}  # fmt: skip
+
+SORTS: Final[Mapping[str, str]] = {
+    "relevance": N_("Best match first"), "updated": N_("Last changed first"), "created": N_("Last added first"),
+    "title": N_("By title"),
+}  # fmt: skip
+
+LICENCES: Final[Mapping[str, str]] = {
+    "CC-BY-SA-4.0": N_("CC BY-SA 4.0: free; name the author, share alike"),
+    "CC-BY-4.0": N_("CC BY 4.0: free; name the author"),
+    "CC0-1.0": N_("CC0 1.0: free, no condition"),
+    "ODbL-1.0": N_("ODbL 1.0: free data; name the source, share alike"),
+    "CC-BY-NC-SA-4.0": N_("CC BY-NC-SA 4.0: name the author, no commerce, share alike"),
+    "LicenseRef-PPL": N_("Peer Production Licence: free for the commons and cooperatives"),
+    "LicenseRef-all-rights-reserved": N_("All rights reserved: ask before any use"),
+}  # fmt: skip
+"""Those that forms offer by name; any other is typed."""
+
+LICENCE_DEFAULT: Final = "CC-BY-SA-4.0"  # while commons tell no default of their own
+
+LICENCE_FACETS: Final[Mapping[str, str]] = {
+    "free": N_("free"), "reciprocal": N_("reciprocal"), "restricted": N_("restricted"),
+}  # fmt: skip
+
+LANGUAGES: Final[Mapping[str, str]] = {
+    "ar": N_("Arabic"), "br": N_("Breton"), "ca": N_("Catalan"), "de": N_("German"), "el": N_("Greek"),
+    "en": N_("English"), "es": N_("Spanish"), "eu": N_("Basque"), "fr": N_("French"), "it": N_("Italian"),
+    "ja": N_("Japanese"), "la": N_("Latin"), "nl": N_("Dutch"), "oc": N_("Occitan"), "pl": N_("Polish"),
+    "pt": N_("Portuguese"), "ru": N_("Russian"), "tr": N_("Turkish"), "uk": N_("Ukrainian"), "zh": N_("Chinese"),
+}  # fmt: skip
+"""Languages that forms offer and that have a name here; any other is shown by its BCP 47 tag."""
+
+ACCESS: Final[Mapping[str, str]] = {"public": N_("Everyone"), "members": N_("Members")}
+
+JOIN: Final[Mapping[str, str]] = {
+    "invite": N_("By invitation"), "open": N_("Open to everyone"), "vote": N_("By a vote of its members"),
+}  # fmt: skip
+
+COMMONS_STATES: Final[Mapping[str, str]] = {
+    "here": N_("Here"), "filling": N_("Filling"), "waiting": N_("Waiting for a first neighbour who has it"),
+}  # fmt: skip
+
+NEIGHBOUR_STATES: Final[Mapping[str, str]] = {
+    "connected": N_("Connected"), "connecting": N_("Connecting"), "waiting": N_("Not reached"),
+    "blocked": N_("Blocked"),
+}  # fmt: skip
+
+COPY_STATES: Final[Mapping[str, str]] = {
+    "same": N_("Up to date: both copies hold the same"), "comparing": N_("Comparing both copies"),
+    "receiving": N_("Receiving what is new there"), "sending": N_("Sending what is new here"),
+    "differs": N_("The copies differ still; the next try is soon"),
+}  # fmt: skip
+
+# Why a neighbour is not connected: a part of what the node says, and what that means to people.
+WHYS: Final[tuple[tuple[str, str], ...]] = (
+    ("did not answer in time", N_("It did not answer in time. Is it switched on?")),
+    ("cannot be reached", N_("Nobody answers at this address. Is the machine on, and on the same network?")),
+    ("ended the link", N_("It hung up at once. This node tries again later.")),
+    ("is no p2pcommons node", N_("What answers there is not a p2pcommons node. Check the address.")),
+    ("certificate", N_("Its certificate is not valid. Its host must renew it, or the address is wrong.")),
+    ("another node answers here", N_("Another node answers here than before. If that is right, add it with its key.")),
+    ("this node does not meet yours", N_("One of you blocked the other.")),
+    ("this is the node itself", N_("This is the address of this very node.")),
+    ("does not lead into the open internet", N_("This address does not lead into the open internet.")),
+    ("lost", N_("The connection was lost. This node tries again.")),
+    ("stops", N_("It was switched off. This node tries again.")),
+)
+
+# What refusals mean to people, by code as HTTP shows it.
+REFUSALS: Final[Mapping[str, str]] = {
+    "unknown-commons": N_("This node does not follow that commons. The list of commons shows those it follows."),
+    "unknown-entry": N_("No such entry is on this node. It may be in a commons that is not followed here."),
+    "unknown-page": N_("There is no page at this address."),
+    "unknown-peer": N_("No such address is kept here."),
+    "commons-waiting": N_("Nothing of this commons is here yet. Connect to a neighbour who has it, then try again."),
+    "not-a-member": N_("You follow this commons but are not a member. Ask a member for an invitation."),
+    "not-withdrawn": N_("Someone changed this entry at the same time, which keeps it. Look at it, then withdraw it again."),
+    "entry-changed": N_("Someone changed this entry since you last saw it. Look at it again, then repeat your change."),
+    "bad-cursor": N_("This page of the list is not there any more. Start the list again."),
+    "too-many-words": N_("These are too many words for one search. Leave some out."),
+    "body-too-large": N_("This is too long for one entry. Shorten it."),
+    "bad-id": N_("This is not an id: an id has 64 characters from 0-9 and a-f."),
+    "bad-invitation": N_("This is not an invitation. Copy the whole line, which starts with p2pcommons:"),
+    "incomplete-invitation": N_("Part of this invitation was lost on its way. Copy it again, whole."),
+    "unknown-invitation": N_("This invitation was made by a newer version. Update this node to use it."),
+    "bad-address": N_("This is not an address. An address looks like 192.168.1.20:7421, with a key and @ before it where you were given one."),
+    "bad-key": N_("The key before the @ is not complete. Copy the address again, whole."),
+    "bad-name": N_("Give a name of at most 200 characters."),
+    "no-node": N_("This node meets no neighbours just now."),
+    "foreign-form": N_("This was not sent by a page of this node, so it was not done. Open the page here and send it again."),
+    "no-session": N_("This browser may read here, not write. Open this page in the browser of the person whose node it is, or let yourself in with the key of the house."),
+    "old-form": N_("This form is too old. Go back, load the page again, and send it once more."),
+    "wrong-token": N_("This is not what stands in the file."),
+    "bad-form": N_("This form cannot be read. Go back, load the page again, and send it once more."),
+    "unauthorised": N_("This page answers on its own machine only."),
+    "internal": N_("Something went wrong in this node. Its log says what."),
+}  # fmt: skip
+
+# What is wrong with one field of the entry form.
+FIELD_ERRORS: Final[Mapping[str, str]] = {
+    "type": N_("Choose what it is."),
+    "title": N_("Give it a title."),
+    "licence": N_("Write the licence as SPDX does, such as CC-BY-SA-4.0. For one that SPDX does not have, write LicenseRef- and a name of letters, digits, dots and hyphens."),
+    "language": N_("Write language codes with commas between them, such as fr, br or en."),
+    "created": N_("Write a date, such as 1920, 1920~ for about 1920, or 1920-05-01."),
+    "place.lat": N_("A latitude is a number from -90 to 90, such as 48.3904."),
+    "place.lon": N_("A longitude is a number from -180 to 180, such as -4.4861."),
+    "place": N_("Give the latitude and the longitude together."),
+    "words": N_("Choose another language: the entry has a text in this one."),
+}  # fmt: skip
+FIELD_ERROR: Final = N_("This cannot be kept as it is written. Change it.")
+
+KINDS: Final[Mapping[str, str]] = {"entry.edit": N_("Changed"), "entry.withdraw": N_("Withdrawn")}
+
+# What a page says after something was done, by the word in its address.
+DONE: Final[Mapping[str, str]] = {
+    "added": N_("Added."),
+    "saved": N_("Saved."),
+    "unchanged": N_("Nothing was changed."),
+    "settled": N_("Settled."),
+    "created": N_("The commons is there. You are its first member."),
+    "followed": N_("This node follows the commons now."),
+    "joined": N_("The invitation is kept. You become a member as soon as the commons is here."),
+    "sample": N_("The sample is loaded."),
+    "sample-again": N_("The sample was here already. Nothing was added twice."),
+    "neighbour": N_("The address is kept. This node keeps trying it."),
+    "forgotten": N_("The address is forgotten."),
+    "entered": N_("You may write from this browser now."),
+}  # fmt: skip
