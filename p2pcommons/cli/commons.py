@@ -86,6 +86,7 @@ async def _follow(call: Call) -> int:
     call.output.document(followed)
     here = followed.name or "nothing of it is here yet; it comes when a peer has it"
     call.output.say(f"Following {followed.id.hex()}: {here}")
+    _say_if_alone(call)
     return 0
 
 
@@ -108,6 +109,9 @@ def _invite_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def _invite(call: Call) -> int:
+    from p2pcommons.cli.connection import typed
+    from p2pcommons.commons.invitation import parse_invitation
+
     commons = await find_commons(call.verbs, call.arguments.commons)
     made = await call.verbs.invite(commons, uses=call.arguments.uses, days=call.arguments.days)
     call.output.document(made)
@@ -115,6 +119,11 @@ async def _invite(call: Call) -> int:
     if not call.output.json:
         call.output.warn(
             "Whoever holds this line can join: send it to the person only. They run: p2pcommons commons join LINE"
+        )
+    if not parse_invitation(made.invitation).addresses:
+        call.output.warn(
+            "It names no address, because no node runs here. Make another while one does, or tell them an address too: "
+            f"{typed('up', call.data)}"
         )
     return 0
 
@@ -130,7 +139,17 @@ async def _join(call: Call) -> int:
         call.output.say(f"You are a member of {joined.name or joined.id.hex()}.")
     else:
         call.output.say(f"Following {joined.id.hex()}; you join as soon as a peer has brought its charter.")
+        _say_if_alone(call)
     return 0
+
+
+def _say_if_alone(call: Call) -> None:
+    """With no node running nothing can come in: say how to start one."""
+    from p2pcommons.cli.connection import typed
+    from p2pcommons.node.folder import running_node
+
+    if running_node(call.data) is None:
+        call.output.say(f"No node runs here yet, and it is what fetches: {typed('up', call.data)}")
 
 
 COMMANDS = (

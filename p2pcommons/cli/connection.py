@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from p2pcommons.config import default_data_folder
 from p2pcommons.errors import Refused
 
 if TYPE_CHECKING:
     from p2pcommons.api.verbs import Verbs
+
+
+def typed(words: str, data: Path) -> str:
+    """A command as a person would type it for this data folder: `p2pcommons up --data /srv/commons`."""
+    folder = "" if data == default_data_folder().absolute() else f" --data {shlex.quote(str(data))}"
+    return f"p2pcommons {words}{folder}"
+
+
+def no_node(data: Path) -> Refused:
+    """What to tell where a running node is needed and none runs."""
+    return Refused("no-node", f"No node runs on {data}. Start one: {typed('up', data)}")
 
 
 @asynccontextmanager
@@ -28,7 +41,7 @@ async def connected(data: Path, *, live: bool = False) -> AsyncIterator[Verbs]:
         async with Client.of_folder(data) as client:
             yield client
     elif live:
-        raise Refused("no-node", f"No node runs on {data}. Start one: p2pcommons up")
+        raise no_node(data)
     else:
         from p2pcommons.node.local import local_client
 

@@ -14,6 +14,7 @@ from typing import TextIO
 
 from p2pcommons.api.server import ApiServer, build_app
 from p2pcommons.api.serving import ApiSettings
+from p2pcommons.cli.connection import typed
 from p2pcommons.config import Endpoint, Settings
 from p2pcommons.core.identity import did_key
 from p2pcommons.node.daemon import Node, own_host, port_refused, ports_to_try
@@ -68,7 +69,8 @@ def _own_names(asked: Endpoint) -> tuple[str, ...]:
 def _greet(node: Node, data: Path, out: TextIO) -> None:
     keys = node.runtime.keys
     if keys.first_run:
-        print(f"A new identity was made in {data}. Write its recovery words down: p2pcommons identity words", file=out)
+        words = typed("identity words", data)
+        print(f"A new identity was made in {data}. Write its recovery words down: {words}", file=out)
     elif keys.copied:
         print(
             "This folder was copied or restored: this node has a new key of its own; people and records are the same.",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from p2pcommons.cli.command import Call, Command, Needs
 from p2pcommons.cli.output import text_of
 from p2pcommons.config import API_PORT_DEFAULT, LISTEN_PORT_DEFAULT, Endpoint
-from p2pcommons.errors import Refused
 
 if TYPE_CHECKING:
     from p2pcommons.core.identity import PublicKey
@@ -68,7 +67,7 @@ async def _status(call: Call) -> int:
         _show_status(call, status if running else replace(status, ready=False), running)
     if running:
         return 0
-    raise Refused("no-node", f"No node runs on {call.data}. Start one: p2pcommons up")
+    raise connection.no_node(call.data)
 
 
 def _show_status(call: Call, status: Status, running: bool) -> None:
@@ -184,6 +183,7 @@ def _restore_arguments(parser: argparse.ArgumentParser) -> None:
 async def _identity_restore(call: Call) -> int:
     import sys
 
+    from p2pcommons.cli.connection import typed
     from p2pcommons.core.identity import did_key
     from p2pcommons.node.local import restore_identity
 
@@ -196,7 +196,7 @@ async def _identity_restore(call: Call) -> int:
     identity = await restore_identity(call.data, words)
     call.output.document(identity)
     call.output.say(f"Restored into {call.data}: {did_key(identity.person)}")
-    call.output.say(f"Start it: p2pcommons up --data {call.data}")
+    call.output.say(f"Start it: {typed('up', call.data)}")
     return 0
 
 

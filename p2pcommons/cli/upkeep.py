@@ -32,11 +32,12 @@ async def _backup(call: Call) -> int:
 
 
 async def _restore(call: Call) -> int:
+    from p2pcommons.cli.connection import typed
     from p2pcommons.node.local import restore
 
     await restore(call.arguments.file, call.data)
     call.output.document({"file": str(call.arguments.file), "data": str(call.data)})
-    call.output.say(f"Restored into {call.data}. Start it: p2pcommons up --data {call.data}")
+    call.output.say(f"Restored into {call.data}. Start it: {typed('up', call.data)}")
     return 0
 
 

@@ -163,7 +163,7 @@ def judge(records: Iterable[Record], commons: bytes | None = None, *, check: Ver
 
 
 def _view(grounds: Grounds, membership: Membership) -> Charter:
-    # Views are made of the set alone: what is grounded but not in it must not be seen from here on.
+    # CHARTER-16: views are made of the set alone; what is grounded but not in it must not be seen from here on.
     in_set = [record for record in grounds.records.values() if record.id in membership.set_ids]
     content = _content(grounds.records[grounds.commons])
     members = _members(grounds, membership)
@@ -271,7 +271,7 @@ def _is_entrance(way: Way, grounds: Grounds, membership: Membership) -> bool:
         return True
     if way.author not in membership.admitted:
         return False
-    # Who may invite is for the rest of the charter to say; opening joining to anyone is a steward's.
+    # CHARTER-18: who may invite is for the rest of the charter to say; opening joining to anyone is a steward's.
     return isinstance(way.form, Invite) or way.author in membership.stewards(grounds.pasts[way.id])
 
 
@@ -294,7 +294,7 @@ def _erasures(
             continue
         steward = author in membership.stewards(grounds.pasts[record.id])
         for identifier, fields in _erasure_items(_content(record)):
-            if identifier in membership.set_ids:  # bodies of plane 0 are never erased
+            if identifier in membership.set_ids:  # CHARTER-20: bodies of plane 0 are never erased
                 continue
             if steward:
                 erased[identifier] = erased.get(identifier, frozenset()) | fields
@@ -325,7 +325,7 @@ def _erasure_items(content: Mapping[str, Any]) -> list[tuple[bytes, frozenset[st
 
 
 def _heads(in_set: Sequence[Record]) -> tuple[_Head, ...]:
-    # A ballot names only its proposal: were it a head, or did it hide one, what others saw would be lost.
+    # CHARTER-21: a ballot names only its proposal; were it a head, or did it hide one, what others saw would be lost.
     plain = [record for record in in_set if not record.header.kind.startswith(BALLOT_PREFIX)]
     named = {parent for record in plain for parent in record.header.prev}
     heads = (_Head(r.header.time, r.id, r.header.author) for r in plain if r.id not in named)

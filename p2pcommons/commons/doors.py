@@ -163,9 +163,11 @@ def _bin(body: Mapping[str, Any], name: str, size: int) -> bytes:
     return value
 
 
-def _bins(body: Mapping[str, Any], name: str) -> frozenset[bytes]:
+def _bins(body: Mapping[str, Any], name: str, most: int | None = None) -> frozenset[bytes]:
     values = body.get(name)
-    if type(values) is not list or any(type(value) is not bytes or len(value) != 32 for value in values):
+    if type(values) is not list or (most is not None and len(values) > most):
+        raise _Unfit
+    if any(type(value) is not bytes or len(value) != 32 for value in values):
         raise _Unfit
     return frozenset(values)
 
@@ -182,9 +184,7 @@ def _founding(body: Mapping[str, Any]) -> Founding:
     council = body.get("stewards", {"keys": [], "quorum": 1})
     if type(council) is not dict:
         raise _Unfit
-    keys = _bins(council, "keys")
-    if len(keys) > STEWARDS_NAMED_MAX:
-        raise _Unfit
+    keys = _bins(council, "keys", STEWARDS_NAMED_MAX)
     return Founding(
         open=body.get("join") == "open",
         stamp_bits=_number(body, "stamp", 0, STAMP_BITS_MAX, STAMP_BITS_OPEN),
@@ -222,9 +222,7 @@ def _purge(body: Mapping[str, Any]) -> Purge:
 
 
 def _stewards(body: Mapping[str, Any]) -> Stewards:
-    add, end = _bins(body, "add"), _bins(body, "end")
-    if len(add) > STEWARDS_NAMED_MAX or len(end) > STEWARDS_NAMED_MAX:
-        raise _Unfit
+    add, end = _bins(body, "add", STEWARDS_NAMED_MAX), _bins(body, "end", STEWARDS_NAMED_MAX)
     quorum = _number(body, "quorum", 1, STEWARDS_NAMED_MAX, 1) if "quorum" in body else None
     return Stewards(add, end, quorum)
 

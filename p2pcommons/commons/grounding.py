@@ -120,6 +120,7 @@ class Grounds:
         form = read_form(header.kind, record.body or b"")
         bit = 1 << self._bits
         door = self._door(record, form, past, bit)
+        # CHARTER-3: a door of its author is among its ancestors, or it is one itself.
         if not (door and door.key == header.author) and not past & self._doors_of.get(header.author, 0):
             return None
         self.records[record.id] = record
@@ -193,7 +194,7 @@ class Grounds:
 
 
 def ground(given: Mapping[bytes, Record], commons: bytes, check: Verifier) -> Grounds:
-    """The grounded ones of these plane-0 records (with bodies) of one commons; O(edges)."""
+    """The grounded ones of these plane-0 records (with bodies) of one commons (CHARTER-3 to CHARTER-8); O(edges)."""
     grounds = Grounds(commons, check)
     children: dict[bytes, list[bytes]] = {}
     for child, record in given.items():

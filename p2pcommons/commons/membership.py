@@ -70,7 +70,7 @@ class Membership:
         return found
 
     def quorum(self, within: int = EVERYTHING) -> int:
-        """How many steward persons an act needs in this past."""
+        """How many steward persons an act needs in this past (CHARTER-12)."""
         acts = [act for act in self._quorums if act.bit & within]
         latest = [act for act in acts if not any(act.bit & other.past for other in acts)]
         if latest:
@@ -81,7 +81,7 @@ class Membership:
         """Whether a valid purge stops everyone who has not joined by this way yet."""
         return way in self._ways or author in self._named
 
-    def _has_quorum(self, act: Act) -> bool:
+    def _has_quorum(self, act: Act) -> bool:  # CHARTER-13
         stewards = self.stewards(act.past)
         if act.author not in stewards:
             return False
@@ -105,7 +105,7 @@ class Membership:
         if form.quorum is not None:
             self._quorums.append(act)
 
-    def _standing(self, doors: Sequence[Door], within: int) -> int:
+    def _standing(self, doors: Sequence[Door], within: int) -> int:  # CHARTER-9
         standing = 0
         for door in doors:
             if door.bit & within and (
@@ -133,7 +133,7 @@ class Membership:
             if root in roles and not any(act.bit & within for act in self._named.get(key, ()))
         }
 
-    def _holds_role(self, key: bytes, within: int) -> bool:
+    def _holds_role(self, key: bytes, within: int) -> bool:  # CHARTER-11
         ends = _union(act.bit for act in self._ends.get(key, ())) & within
         founding = self._grounds.founding
         if not ends and founding and (key == self._grounds.founder or key in founding.stewards):
@@ -174,7 +174,7 @@ class Membership:
             more.extend(fresh)
         return [door for door in self._grounds.doors if door.key in keys]
 
-    def _set(self) -> frozenset[bytes]:
+    def _set(self) -> frozenset[bytes]:  # CHARTER-14
         records = self._grounds.records
         more: list[bytes] = [record.id for record in records.values() if record.header.author in self.admitted]
         more.extend(act.id for act in self.valid)
@@ -188,7 +188,7 @@ class Membership:
 
 
 def persons(doors: Sequence[Door]) -> dict[bytes, bytes]:
-    """Each key these doors let in, with one same key for all keys that their links join."""
+    """Each key these doors let in, with one same key for all keys that their links join (CHARTER-10)."""
     above: dict[bytes, bytes] = {}
 
     def root(key: bytes) -> bytes:

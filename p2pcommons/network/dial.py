@@ -86,7 +86,7 @@ class Dialler:
                 "not_a_node", f"what answers at {target} is no p2pcommons node; check the address"
             ) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise DialFailed("unreachable", f"{target} cannot be reached: {error}") from error
+            raise DialFailed("unreachable", f"{target} cannot be reached: {_why(error)}") from error
         link = Link(websocket, Role.DIALLER, b"", target)
         if websocket.protocol != SUBPROTOCOL:
             await link.close(aiohttp.WSCloseCode.PROTOCOL_ERROR, "no common subprotocol")

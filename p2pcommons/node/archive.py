@@ -1,7 +1,7 @@
 """Backups: one file with the database and the person's keys, and the way back into an empty folder.
 
-A backup is a zip (stored, not squeezed: records are mostly random bytes) of the SQLite file and the secrets. A
-node's own key is not in it: two nodes must never have one key.
+A backup is a zip of the SQLite file and the person's secrets. A node's own key is not in it: two nodes must never
+have one key.
 """
 
 from __future__ import annotations

@@ -189,7 +189,9 @@ class Commons:
         return self._info(commons)
 
     async def follow(self, commons: CommonsId, addresses: Sequence[str] = ()) -> CommonsInfo:
-        """Follow, and keep and dial these addresses."""
+        """Follow, and keep and dial these addresses. FormError for one that is none: then nothing changed."""
+        for address in addresses:
+            parse_address(address)
         await self._runtime.run(lambda: self._runtime.replica.follow(commons))
         for address in addresses:
             await self._met.add(address)
@@ -430,7 +432,7 @@ class Commons:
         return tuple(c if not c.ok else Check(c.name, True, c.detail) for c in checks)
 
     def _neighbours_check(self) -> Check:
-        if self._neighbours is None:
+        if self._neighbours is None or not self._neighbours.dials:
             return Check("neighbours", True, "no node runs, so none are looked at")
         peers = self._neighbours.infos()
         met = sum(peer.state == "connected" for peer in peers)

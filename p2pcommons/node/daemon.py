@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Final
@@ -60,7 +61,7 @@ class Node:
             for address in settings.peers:
                 await neighbours.add(address, kept=False)
             for work in (self._settle, self._sweep):
-                await self._stack.enter_async_context(_running(work()))
+                await self._stack.enter_async_context(_running(work))
         except BaseException:
             await self._stack.aclose()
             raise
@@ -108,7 +109,7 @@ class Node:
 class _running:
     """A task that lives as long as its `async with`."""
 
-    def __init__(self, work: Coroutine[Any, Any, None]) -> None:
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._work = work
 
     async def __aenter__(self) -> None:
@@ -120,7 +121,7 @@ class _running:
 
     async def _guarded(self) -> None:
         try:
-            await self._work
+            await self._work()
         except Exception:  # the edge of a task of upkeep: its fault is told, the node goes on
             logger.exception("a task of upkeep ended")
 
@@ -134,9 +135,9 @@ def ports_to_try(asked: Endpoint) -> range:
 
 def port_refused(option: str, asked: Endpoint, error: OSError) -> Refused:
     """What to tell when no port could be bound."""
+    why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error  # without additions
     return Refused(
-        "port-in-use",
-        f"{asked} cannot be opened ({error.strerror or error}). Stop what uses it, or choose another with {option} HOST:PORT.",
+        "port-in-use", f"{asked} cannot be opened ({why}). Stop what uses it, or choose another with {option} HOST:PORT."
     )
 
 

@@ -10,6 +10,7 @@ from p2pcommons.core.words import entropy
 from p2pcommons.node.archive import read_backup
 from p2pcommons.node.commons import Commons
 from p2pcommons.node.folder import DataFolder
+from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import IdentityInfo
 
@@ -17,8 +18,8 @@ from p2pcommons.node.values import IdentityInfo
 @asynccontextmanager
 async def local_client(data: Path) -> AsyncIterator[Commons]:
     """The verbs of a folder, under its lock. StoreError `folder_locked` where another process holds it."""
-    async with Runtime(DataFolder(data)) as runtime:
-        commons = Commons(runtime)
+    async with Runtime(DataFolder(data)) as runtime, Neighbours(runtime, dials=False) as neighbours:
+        commons = Commons(runtime, neighbours)  # addresses are kept for when a node runs; nobody is dialled
         await commons.open()
         yield commons
 

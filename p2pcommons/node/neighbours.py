@@ -53,7 +53,8 @@ class Neighbours:
 
     def __init__(self, runtime: Runtime, *, dials: bool, hosts: tuple[str, ...] = ()) -> None:
         self._runtime = runtime
-        self._dials = dials
+        self.dials = dials
+        """Whether kept addresses are dialled; where not, they are only kept."""
         self._hosts = hosts
         self._dialler = Dialler()
         self._contacts: dict[str, Contact] = {}
@@ -153,7 +154,9 @@ class Neighbours:
         if contact is None:
             contact = Contact(address, kept, address.key or pinned)
             self._contacts[address.target] = contact
-            if self._dials:
+            if not self.dials:
+                contact.state, contact.why = "waiting", "no node runs"
+            else:
                 contact.task = asyncio.get_running_loop().create_task(self._keep_dialling(contact))
         return contact
 

@@ -302,16 +302,11 @@ class SqliteStore(SqliteReader):
         for row in rows:
             latest.pop(row.subject, None)  # the last one counts, at its place
             latest[row.subject] = row
-        self._end_entries(
-            number,
-            self._database.each(
-                "SELECT n, place IS NOT NULL FROM entry WHERE subject=? AND commons=?",
-                [(subject, number) for subject in latest],
-            ),
-        )
-        self._database.each(
-            "DELETE FROM entry WHERE subject=? AND commons=?", [(subject, number) for subject in latest]
-        )
+        keys = [(subject, number) for subject in latest]
+        shown = self._database.each("SELECT n FROM entry WHERE subject=? AND commons=? AND place IS NOT NULL", keys)
+        self._database.each(f"DELETE FROM words_{number} WHERE rowid=?", shown)
+        self._ended += [at for (at,) in shown]
+        self._database.each("DELETE FROM entry WHERE subject=? AND commons=?", keys)
         self._number_facets(row.document for row in latest.values() if row.document is not None)
         entries: list[tuple[Any, ...]] = []
         words: list[tuple[Any, ...]] = []
@@ -346,21 +341,11 @@ class SqliteStore(SqliteReader):
             return
         # The table anew instead of row by row: nothing of what was in it stays.
         ended = self._database.rows("SELECT n FROM entry WHERE commons=? AND place IS NOT NULL", (number,))
-        self._end_rows([row[0] for row in ended])
+        self._ended += [at for (at,) in ended]
         self._database.run(f"DROP TABLE words_{number}")
         self._words_table(number)
         self._database.run("DELETE FROM entry WHERE commons=?", (number,))
         self._entries_changed = True
-
-    def _end_entries(self, commons: int, found: Sequence[tuple[Any, ...]]) -> None:
-        shown = [(at,) for at, was_shown in found if was_shown]
-        self._database.each(f"DELETE FROM words_{commons} WHERE rowid=?", shown)
-        self._end_rows([at for (at,) in shown])
-
-    def _end_rows(self, numbers: Sequence[int]) -> None:
-        for at in numbers:
-            if self._rows.pop(at, None) is None:
-                self._ended.append(at)
 
     def _number_facets(self, documents: Iterable[Document]) -> None:
         """Give a number to every facet value not met before."""

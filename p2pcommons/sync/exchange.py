@@ -8,7 +8,6 @@ window allows.
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from typing import Any, Final
 
 from p2pcommons.core.limits import (
@@ -45,60 +44,12 @@ from p2pcommons.sync.message import (
 from p2pcommons.sync.range_index import RangeIndex
 from p2pcommons.sync.ranges import initiate, reconcile, respond
 from p2pcommons.sync.refusals import Refusals
+from p2pcommons.sync.rounds import TRANSITIONS, Stage, Step
 from p2pcommons.sync.storage import Key
 
 _CHARTER: Final = 0
 _ROUNDS_AT_ONCE: Final = 4  # rounds that follow each other without a pause
 _AT_ONCE: Final = 0  # a moment that is always past
-
-
-class Stage(Enum):
-    """Where a commons is in its round."""
-
-    RESTING = auto()
-    OPENED = auto()  # our opening is told
-    ANSWERING = auto()  # theirs is known, ours is due
-    COMPARING = auto()  # both are known
-    EXCHANGING = auto()
-    DONE_SENT = auto()
-    DONE_TAKEN = auto()
-    BOTH_DONE = auto()
-
-
-class Step(Enum):
-    """What moves a commons on in its round."""
-
-    OPENING_SENT = auto()
-    OPENING_TAKEN = auto()
-    NOTHING_TO_DO = auto()
-    DIFFERENCE_FOUND = auto()
-    DONE_SENT = auto()
-    DONE_TAKEN = auto()
-
-
-_BOTH: Final = {
-    (Stage.RESTING, Step.OPENING_SENT): Stage.OPENED,
-    (Stage.RESTING, Step.OPENING_TAKEN): Stage.ANSWERING,
-    (Stage.OPENED, Step.OPENING_TAKEN): Stage.COMPARING,
-    (Stage.ANSWERING, Step.OPENING_SENT): Stage.COMPARING,
-    (Stage.COMPARING, Step.NOTHING_TO_DO): Stage.RESTING,
-    (Stage.COMPARING, Step.DIFFERENCE_FOUND): Stage.EXCHANGING,
-}
-# The dialler is done first and opens the next round; so all refusals of a round are known before its successor.
-TRANSITIONS: Final = {
-    Role.DIALLER: {
-        **_BOTH,
-        (Stage.EXCHANGING, Step.DONE_SENT): Stage.DONE_SENT,
-        (Stage.DONE_SENT, Step.DONE_TAKEN): Stage.BOTH_DONE,
-        (Stage.BOTH_DONE, Step.OPENING_SENT): Stage.OPENED,
-    },
-    Role.LISTENER: {
-        **_BOTH,
-        (Stage.EXCHANGING, Step.DONE_TAKEN): Stage.DONE_TAKEN,
-        (Stage.DONE_TAKEN, Step.DONE_SENT): Stage.BOTH_DONE,
-        (Stage.BOTH_DONE, Step.OPENING_TAKEN): Stage.ANSWERING,
-    },
-}
 
 
 class Exchange:
@@ -271,7 +222,26 @@ class Exchange:
 
     # -- messages
 
-    def take_range(self, message: Range) -> None:
+    def take(self, message: Range | Ask | Want | Packs | Confirm | Refuse | Done, now_ms: int) -> None:
+        """A message about this commons. RemoteProtocolError if it does not belong here and now."""
+        match message:
+            case Range():
+                self._take_range(message)
+            case Ask():
+                self._take_ask(message)
+            case Want():
+                self.supply.want(message.plane, message.ids)
+            case Packs():
+                self._take_packs(message, now_ms)
+            case Confirm():
+                self.supply.confirm()
+                self._take_refusals(message, now_ms)
+            case Refuse():
+                self._take_refusals(message, now_ms)
+            case Done():
+                self._take_done(message, now_ms)
+
+    def _take_range(self, message: Range) -> None:
         """A message of ranges: the listener answers it, the dialler learns from it."""
         self._expect(message, Stage.EXCHANGING)
         self._range_rounds += 1
@@ -297,7 +267,7 @@ class Exchange:
         if have or need:
             self._blind = False
 
-    def take_ask(self, message: Ask) -> None:
+    def _take_ask(self, message: Ask) -> None:
         """The peer wants the whole set."""
         self._expect(message, Stage.EXCHANGING)
         if not self._stream_expected:
@@ -305,11 +275,7 @@ class Exchange:
         self._stream_expected = False
         self.supply.stream(message.plane, message.after)
 
-    def take_want(self, message: Want) -> None:
-        """The peer wants these records."""
-        self.supply.want(message.plane, message.ids)
-
-    def take_packs(self, message: Packs, now_ms: int) -> None:
+    def _take_packs(self, message: Packs, now_ms: int) -> None:
         """Records come: they are durable, or refused, when the confirmation goes."""
         if not self._demand.is_open(message.plane) and not self._may_give(message):
             raise RemoteProtocolError("unexpected_message", "packs that were not asked for")
@@ -337,20 +303,11 @@ class Exchange:
         giving = self._streaming_in or self._role is Role.LISTENER
         return self.stage in (Stage.EXCHANGING, Stage.DONE_SENT) and message.plane == self._plane and giving
 
-    def take_confirm(self, message: Confirm, now_ms: int) -> None:
-        """The peer took a frame."""
-        self.supply.confirm()
-        self._take_refusals(message, now_ms)
-
-    def take_refuse(self, message: Refuse, now_ms: int) -> None:
-        """The peer judged, and refused."""
-        self._take_refusals(message, now_ms)
-
     def _take_refusals(self, message: Confirm | Refuse, now_ms: int) -> None:
         if message.refused:
             self._refusals.take(message.plane, message.refused, self._charter(), now_ms)
 
-    def take_done(self, message: Done, now_ms: int) -> None:
+    def _take_done(self, message: Done, now_ms: int) -> None:
         """The peer has nothing more to find or give in this exchange."""
         if message.plane != self._plane or self._stream_expected:
             raise RemoteProtocolError("unexpected_message", "done, with another plane or before what was announced")

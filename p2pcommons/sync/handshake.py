@@ -1,6 +1,6 @@
 """Who is at the other end: hellos, the transcript, and the proof of a node key (chapter 30).
 
-Pure functions over bytes. Which key to expect and what to do with a new one is the node's business.
+Pure functions over bytes, and the one value that a session keeps of them. Which key to expect and what to do with a new one is the node's business.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from enum import IntEnum
 from hashlib import sha256
 from typing import Final
 
-from p2pcommons.core.identity import TAG_HELLO, SigningKey, verify
+from p2pcommons.core.identity import TAG_HELLO, PublicKey, SigningKey, verify
 from p2pcommons.errors import LocalProtocolError, RemoteProtocolError
-from p2pcommons.sync.message import Hello
+from p2pcommons.sync.message import Hello, Proof, encode_message
 
 DIRECT: Final = b"\x01"
 HOSTED: Final = b"\x02"
@@ -97,3 +97,39 @@ def check_channel(channel: bytes) -> bytes:
     if channel and not direct and not hosted:
         raise LocalProtocolError("bad_channel", "a channel is 0x01 and a certificate's hash, or 0x02 and a host name")
     return channel
+
+
+class Handshake:
+    """One end of one handshake. `channel` and `hosts` as in `Session`; `hello`: what this end says."""
+
+    def __init__(self, role: Role, key: SigningKey, channel: bytes, hosts: Collection[str], hello: Hello) -> None:
+        self.frame = encode_message(hello)
+        """Our hello, byte for byte as it goes into the transcript."""
+        self.theirs = hello
+        """The peer's hello, once it came."""
+        self.version = max(hello.versions)
+        """What both speak, once the peer's hello came."""
+        self.transcript = b""
+        self._role = role
+        self._key = key
+        self._channel = check_channel(channel)
+        self._hosts = hosts
+        self._own = hello
+
+    def take_hello(self, theirs: Hello, frame: bytes) -> None:
+        """The peer's hello, and its bytes. RemoteProtocolError if the two should not go on."""
+        self.version = check_hello(self._own, theirs, self._role)
+        self.theirs = theirs
+        if self._role is Role.DIALLER:
+            self.transcript = transcript(self.frame, frame, self._channel)
+        else:
+            self.transcript = transcript(frame, self.frame, listener_channel(self._channel, theirs, self._hosts))
+
+    def proof(self) -> Proof:
+        """What shows our key to be here."""
+        return Proof(prove(self._key, self._role, self.transcript))
+
+    def take_proof(self, message: Proof) -> PublicKey:
+        """The peer's key, now proved. RemoteProtocolError `bad_proof`."""
+        check_proof(self.theirs.key, self._role.other, self.transcript, message.signature)
+        return PublicKey(self.theirs.key)

@@ -14,7 +14,7 @@ from typing import Generic, NamedTuple
 from p2pcommons.core.clock import is_later
 from p2pcommons.core.limits import PENDING_BYTES_MAX, UNGROUNDED_MAX
 from p2pcommons.core.merkle import Span
-from p2pcommons.core.record import CommonsId, Plane, Record, RecordId
+from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, Subject
 from p2pcommons.core.seal import Seal, Sealed
 from p2pcommons.sync.bodies import due, put_wanted, quarantine, release, wanted
 from p2pcommons.sync.digest import EMPTY, add, fingerprint, published, remove, state
@@ -327,7 +327,12 @@ class Holding(Generic[C]):
             return
         known = self._store.entries(self.commons, wanted)
         about = self._store.about(self.commons, wanted)
-        rows = [self._meaning.row(subject, about.get(subject, []), self.charter) for subject in wanted]
+        rows = [
+            self._meaning.row(subject, about[subject], self.charter)
+            if subject in about
+            else EntryRow(Subject(subject), None, None, bytes(32), None)  # no record is left: no part of the sum
+            for subject in wanted
+        ]
         self._put_rows(rows, known)
 
     def _put_rows(self, rows: Sequence[EntryRow], known: Mapping[bytes, EntryState]) -> None:

@@ -35,17 +35,7 @@ from p2pcommons.sync.events import (
     SessionEnded,
 )
 from p2pcommons.sync.exchange import Exchange
-from p2pcommons.sync.handshake import (
-    ANYBODY,
-    Role,
-    check_channel,
-    check_hello,
-    check_proof,
-    host_of,
-    listener_channel,
-    prove,
-    transcript,
-)
+from p2pcommons.sync.handshake import ANYBODY, Handshake, Role, host_of
 from p2pcommons.sync.library import Library, Taken
 from p2pcommons.sync.message import (
     Ask,
@@ -119,13 +109,10 @@ class Session:
         self.peer: PublicKey | None = None
         """The peer's node key, once it is proved."""
         self._library = library
-        self._key = key
-        self._channel = check_channel(channel)
-        self._hosts = hosts
         self._random = random
         self._state = State.HELLO_AWAITED
         self._started_ms = self._heard_ms = self._now_ms = now_ms
-        self._hello = Hello(
+        hello = Hello(
             key=key.public,
             nonce=nonce,
             now_ms=now_ms,
@@ -135,11 +122,9 @@ class Session:
             host=host_of(channel) if role is Role.DIALLER else "",
             agent=agent,
         )
-        self._hello_frame = encode_message(self._hello)
-        self._outbox: list[bytes] = [self._hello_frame] if role is Role.DIALLER else []
+        self._handshake = Handshake(role, key, channel, hosts, hello)
+        self._outbox: list[bytes] = [self._handshake.frame] if role is Role.DIALLER else []
         self._events: list[Event] = []
-        self._theirs = self._hello  # the peer's hello, once it came
-        self._transcript = b""
         self._naming: Naming | None = None
         self._exchanges: dict[int, Exchange] = {}
         self._turn = 0  # which commons may send next
@@ -233,7 +218,7 @@ class Session:
     def _take(self, message: Message, frame: bytes, now_ms: int) -> None:
         match message:
             case Hello():
-                self._take_hello(message, frame, now_ms)
+                self._take_hello(message, frame)
             case Proof():
                 self._take_proof(message)
             case Names():
@@ -254,29 +239,24 @@ class Session:
             case _:
                 exchange = self._exchange(message.slot)
                 if exchange is not None:
-                    _tell(exchange, message, now_ms)
+                    exchange.take(message, now_ms)
 
-    def _take_hello(self, theirs: Hello, frame: bytes, now_ms: int) -> None:
-        check_hello(self._hello, theirs, self.role)
-        self._theirs = theirs
-        if self.role is Role.DIALLER:
-            self._transcript = transcript(self._hello_frame, frame, self._channel)
-            return
-        channel = listener_channel(self._channel, theirs, self._hosts)
-        self._transcript = transcript(frame, self._hello_frame, channel)
-        self._outbox.append(self._hello_frame)
-        self._send(Proof(prove(self._key, self.role, self._transcript)))
+    def _take_hello(self, theirs: Hello, frame: bytes) -> None:
+        self._handshake.take_hello(theirs, frame)
+        if self.role is Role.LISTENER:
+            self._outbox.append(self._handshake.frame)
+            self._send(self._handshake.proof())
 
     def _take_proof(self, message: Proof) -> None:
-        check_proof(self._theirs.key, self.role.other, self._transcript, message.signature)
-        self.peer = PublicKey(self._theirs.key)
-        ahead_ms = self._theirs.now_ms - self._started_ms
-        self._events.append(HandshakeDone(self.peer, self._theirs.agent, ahead_ms))
+        self.peer = self._handshake.take_proof(message)
+        theirs = self._handshake.theirs
+        ahead_ms = theirs.now_ms - self._started_ms
+        self._events.append(HandshakeDone(self.peer, theirs.agent, ahead_ms))
         if abs(ahead_ms) > AHEAD_MS_MAX:
             self._events.append(ClockDiffered(ahead_ms))
-        self._naming = Naming(self.role, self._transcript, self._random)
+        self._naming = Naming(self.role, self._handshake.transcript, self._random)
         if self.role is Role.DIALLER:
-            self._send(Proof(prove(self._key, self.role, self._transcript)))
+            self._send(self._handshake.proof())
             self._send(Names(self._naming.offer(self._library.followed())))
 
     # -- naming
@@ -374,7 +354,7 @@ class Session:
         exchanges = list(self._exchanges.values())
         under_way = sum(exchange.supply.bytes_under_way for exchange in exchanges)
         # A frame is made only when there is room for the largest one.
-        if under_way + FRAME_BYTES_MAX > min(WINDOW_BYTES, self._theirs.window):
+        if under_way + FRAME_BYTES_MAX > min(WINDOW_BYTES, self._handshake.theirs.window):
             return None
         for place in range(len(exchanges)):
             exchange = exchanges[(self._turn + place) % len(exchanges)]
@@ -411,21 +391,3 @@ class Session:
     def _happened(self) -> list[Event]:
         happened, self._events[:] = list(self._events), []
         return happened
-
-
-def _tell(exchange: Exchange, message: Range | Ask | Want | Packs | Confirm | Refuse | Done, now_ms: int) -> None:
-    match message:
-        case Range():
-            exchange.take_range(message)
-        case Ask():
-            exchange.take_ask(message)
-        case Want():
-            exchange.take_want(message)
-        case Packs():
-            exchange.take_packs(message, now_ms)
-        case Confirm():
-            exchange.take_confirm(message, now_ms)
-        case Refuse():
-            exchange.take_refuse(message, now_ms)
-        case Done():
-            exchange.take_done(message, now_ms)

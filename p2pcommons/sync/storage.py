@@ -60,7 +60,7 @@ class Document(NamedTuple):
 
 
 class EntryRow(NamedTuple):
-    """One entry as a store keeps it."""
+    """One entry as a store keeps it. Neither view nor record: nothing is left of it, and the row goes."""
 
     subject: Subject
     view: bytes | None  # canonical view; None where it is the fold of the single record `record`

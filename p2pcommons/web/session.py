@@ -125,7 +125,8 @@ class Sessions:
 
     def _sign(self, kind: str, expires: int, nonce: str) -> str:
         signed = f"{kind}.{expires}.{nonce}"
-        return f"{signed}.{_text(digest(self._key, b'session\0' + signed.encode('utf-8', 'replace'), 'sha256'))}"
+        mark = digest(self._key, b"session\0" + signed.encode("utf-8", "replace"), "sha256")
+        return f"{signed}.{_text(mark)}"
 
     def _session(self, value: str, kind: str, expires: int) -> Session:
         form_token = _text(digest(self._key, b"form\0" + value.encode(), "sha256"))

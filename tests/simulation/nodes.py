@@ -5,9 +5,6 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Protocol
 
-from simulation.shelf import Shelf, key_of, records_of
-from simulation.world import dice
-
 from p2pcommons.commons.charter import Charter, judge
 from p2pcommons.commons.charter_bodies import found, join_open, open_joining, purge
 from p2pcommons.commons.meaning import CommonsMeaning
@@ -17,6 +14,8 @@ from p2pcommons.errors import LocalProtocolError
 from p2pcommons.store.memory import MemoryStore
 from p2pcommons.sync.library import Library
 from p2pcommons.sync.replica import Draft, Replica
+from simulation.shelf import Shelf, key_of, records_of
+from simulation.world import dice
 
 PEOPLE = ("alice", "bob", "carol")
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from simulation.nodes import PEOPLE, Node, ReplicaNode, ShelfNode
-from simulation.world import Clock, Link
 
 from p2pcommons.sync.events import Completed, Differed, SessionEnded
+from simulation.nodes import PEOPLE, Node, ReplicaNode, ShelfNode
+from simulation.world import Clock, Link
 
 NODES = {"shelf": ShelfNode, "replica": ReplicaNode}
 DELIVERIES_MAX = 120  # frames of one meeting; repeated repair would show as more
@@ -29,6 +29,8 @@ deeds = st.one_of(
 @pytest.mark.parametrize("kind", NODES)
 @settings(deadline=None, max_examples=60)
 @given(history=st.lists(deeds, max_size=24))
+@example(history=[("meet", 0, 0), ("join", 1, 0), ("write", 1, 1), ("purge", 1, 0)])  # an entry without records left
+@example(history=[("drop", 2, 6658), ("join", 2, 0)])  # a stream asked for from its very end
 def test_after_every_healthy_session_no_difference_is_left(kind: str, history: list[tuple[str, int, int]]) -> None:
     clock = Clock()
     nodes: list[Node] = [NODES[kind](person) for person in PEOPLE]

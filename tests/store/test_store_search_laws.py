@@ -1,8 +1,10 @@
 """Laws of search: a page is a function of the shown set; SQLite answers as the control does."""
 
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from store.making import OURS, THEIRS, AnyStore, document, row, show, subject
@@ -106,6 +108,42 @@ def test_any_text_is_a_search_and_its_words_are_cut_once(text: str) -> None:
         assert [part for word in phrase.words for part in tokens(word)] == list(phrase.words)
         assert '"' not in "".join(phrase.words)
     assert expression(asked).count('"') == 2 * len(asked)
+
+
+def test_relevance_is_reckoned_alike_to_the_last_figure() -> None:
+    # One hit a page: the cursors hold the scores.
+    rng = Random(7)
+    some = [f"w{n}" for n in range(40)]
+    texts = [[" ".join(rng.choices(some, range(40, 0, -1), k=rng.randrange(9))) for _ in range(4)] for _ in range(150)]
+    rows = [row(n, document(a, creators=b, subjects=c, text=d)) for n, (a, b, c, d) in enumerate(texts)]
+    with TemporaryDirectory() as folder:
+        memory, sqlite = MemoryStore(), SqliteStore(Path(folder) / "s")
+        show(memory, rows)
+        show(sqlite, rows)
+        for text in ("w0", "w3 w1", "w39", "w2*", '"w1 w2"', "w5 w5", "w1 w20 w"):
+            pages = every_page(memory, Query(text=text, limit=1))
+            assert len(pages) > 1 or text == "w39"
+            assert every_page(sqlite, Query(text=text, limit=1)) == pages
+        sqlite.close()
+
+
+def test_too_many_matches_are_newest_first_over_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("finding", "memory_search"):
+        monkeypatch.setattr(f"p2pcommons.store.{module}.RANKED_MATCHES_MAX", 10)
+    with TemporaryDirectory() as folder:
+        memory, sqlite = MemoryStore(), SqliteStore(Path(folder) / "s")
+        for store in (memory, sqlite):
+            show(store, [row(n, document("night " * (n % 3 + 1), updated=n, text="rare" * (n < 3))) for n in range(11)])
+            first = store.search(Query(text="night", limit=5))
+            assert first.order == "updated"
+            assert [hit.subject for hit in first.hits] == [subject(n) for n in (10, 9, 8, 7, 6)]
+            show(store, [row(10, None)])  # the set falls below the bound between two pages: the order stays
+            second = store.search(Query(text="night", limit=5, cursor=first.cursor))
+            assert [hit.subject for hit in second.hits] == [subject(n) for n in (5, 4, 3, 2, 1)]
+            assert store.search(Query(text="night", limit=5)).order == "relevance"
+        pages = every_page(memory, Query(text="night", limit=3))
+        assert every_page(sqlite, Query(text="night", limit=3)) == pages
+        sqlite.close()
 
 
 def test_the_words_of_one_entry_do_not_weigh_once_it_is_gone() -> None:

@@ -29,11 +29,11 @@ from p2pcommons.sync.events import (
     RecordsReceived,
     SessionEnded,
 )
-from p2pcommons.sync.exchange import TRANSITIONS as ROUND
-from p2pcommons.sync.exchange import Stage, Step
 from p2pcommons.sync.handshake import Role, hosted_channel, prove, transcript
 from p2pcommons.sync.naming import tag
 from p2pcommons.sync.range_index import RangeIndex
+from p2pcommons.sync.rounds import TRANSITIONS as ROUND
+from p2pcommons.sync.rounds import Stage, Step
 from p2pcommons.sync.session import TRANSITIONS, Session, State
 from p2pcommons.sync.storage import Key
 
@@ -69,7 +69,7 @@ class Puppet:
         self.subject = subject
         self.role = subject.role.other
         self.key = key_of("puppet")
-        self.transcript = b""
+        self.transcript = self.heard_hello = b""
         self.events: list[object] = []
         said = m.Hello(key=self.key.public, nonce=bytes(32), now_ms=NOW_MS, window=FRAME_BYTES_MAX)
         self.hello = m.encode_message(replace(said, **hello))  # type: ignore[arg-type]
@@ -86,6 +86,7 @@ class Puppet:
             heard += [m.decode_message(frame) for frame in frames]
             if not self.transcript and isinstance(heard[0], m.Hello):
                 mine, theirs = self.hello, frames[0]
+                self.heard_hello = theirs
                 both = (mine, theirs) if self.role is Role.DIALLER else (theirs, mine)
                 self.transcript = transcript(*both, CHANNEL)
         return heard
@@ -123,9 +124,10 @@ def test_the_listener_proves_first() -> None:
 
 def test_both_ends_learn_each_others_key_and_clock() -> None:
     link = Link(Shelf(), Shelf()).run()
-    for end, other in (link.ends, link.ends[::-1]):
+    for end, other in zip(link.ends, ("node two", "node one"), strict=True):
         (done,) = end.told(HandshakeDone)
-        assert done == HandshakeDone(other.session._key.public, "", 0)
+        assert done == HandshakeDone(key_of(other).public, "", 0)
+        assert end.session.peer == key_of(other).public
 
 
 @pytest.mark.parametrize("ahead_ms", [-AHEAD_MS_MAX - 1, AHEAD_MS_MAX + 1])
@@ -155,8 +157,8 @@ def test_a_proof_of_the_other_role_or_channel_or_session_is_none() -> None:
         if change == "role":
             proof = m.Proof(prove(puppet.key, Role.LISTENER, puppet.transcript))
         elif change == "channel":
-            heard = m.encode_message(puppet.subject._hello)
-            proof = m.Proof(prove(puppet.key, Role.DIALLER, transcript(puppet.hello, heard, b"\1" + bytes(32))))
+            other = transcript(puppet.hello, puppet.heard_hello, b"\1" + bytes(32))
+            proof = m.Proof(prove(puppet.key, Role.DIALLER, other))
         else:
             proof = m.Proof(prove(puppet.key, Role.DIALLER, bytes(32)))
         puppet.say(proof)

@@ -1,0 +1,98 @@
+"""Templates and stylesheet, as package resources: a page's HTML from its template and the visit.
+
+Jinja with autoescape on everything and undefined names as errors. It is loaded at the first page somebody opens, so
+that a node whose page nobody looks at does without its memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, partial
+from hashlib import sha256
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from p2pcommons import __version__
+from p2pcommons.web import labels, wording
+from p2pcommons.web.reading import best, rows
+from p2pcommons.web.texts import LANGUAGES
+from p2pcommons.web.visit import ACCEPTED, FORM_TOKEN, Visit, address
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+LOOKS: Final = ("auto", "light", "dark")
+_TYPES: Final = {"css": "text/css", "svg": "image/svg+xml"}
+
+
+class Static(NamedTuple):
+    """One file that pages name: its content, its media type, and its address with a hash, good for ever."""
+
+    content: bytes
+    media_type: str
+    address: str
+
+
+@cache
+def static_files() -> Mapping[str, Static]:
+    """All of them, by name."""
+    found = {}
+    for file in (files("p2pcommons.web") / "static").iterdir():
+        content = file.read_bytes()
+        kind = _TYPES[file.name.rpartition(".")[2]]
+        found[file.name] = Static(content, kind, f"/static/{sha256(content).hexdigest()[:12]}/{file.name}")
+    return found
+
+
+@cache
+def environment() -> Environment:
+    """The template engine; a template is read when it is first used."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("p2pcommons.web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.globals.update(
+        address=address,
+        labels=labels,
+        languages=LANGUAGES,
+        looks=LOOKS,
+        static={name: file.address for name, file in static_files().items()},
+        short_key=wording.short_key,
+        excerpt=wording.excerpt,
+        web_address=wording.web_address,
+        version=__version__,
+        form_token_name=FORM_TOKEN,
+        accepted_name=ACCEPTED,
+    )
+    return made
+
+
+def render(visit: Visit, template: str, values: Mapping[str, Any]) -> str:
+    """The page's HTML."""
+    texts = visit.texts
+    return environment().get_template(template).render(
+        _=texts.text,
+        _n=texts.count,
+        number=texts.number,
+        moment=partial(wording.moment, texts),
+        moment_of=partial(wording.moment_of, texts),
+        clock=partial(wording.clock, texts),
+        date_words=partial(wording.date_words, texts),
+        language_name=partial(wording.language_name, texts),
+        best=partial(best, texts),
+        rows=partial(rows, texts),
+        lang=texts.language,
+        look=visit.look,
+        may_write=visit.may_write,
+        form_token=visit.session.form_token if visit.session else "",
+        here=visit.request.path,
+        here_with_query=visit.request.path_qs if visit.request.method == "GET" else visit.request.path,
+        done=labels.DONE.get(visit.asked("done")),
+        **values,
+    )

@@ -1,0 +1,314 @@
+"""A replica against plain sets: whatever comes, in any order, grouping and number, it holds what it should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from p2pcommons.commons.charter import Charter, judge
+from p2pcommons.commons.charter_bodies import Made, erase, found, invite, join_by_invitation, join_open, purge
+from p2pcommons.commons.doors import recovery_hash
+from p2pcommons.commons.draft import draft_from_json, edit_body_new, merge_patch, withdraw_body
+from p2pcommons.commons.edit import EDIT, WITHDRAW
+from p2pcommons.commons.entry import entry_record, fold, predecessors, view_digest
+from p2pcommons.commons.meaning import CommonsMeaning
+from p2pcommons.commons.stamp import search_stamp
+from p2pcommons.core.encoding import encode_body
+from p2pcommons.core.identity import SigningKey
+from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, commons_of
+from p2pcommons.errors import LocalProtocolError
+from p2pcommons.store.memory import MemoryStore
+from p2pcommons.store.sqlite import SqliteStore
+from p2pcommons.sync.digest import EMPTY, add, fingerprint, published, state
+from p2pcommons.sync.holding import SYNCED_PLANES
+from p2pcommons.sync.replica import Draft, Replica
+from p2pcommons.sync.storage import Key, Store
+
+NOW_MS = 1_790_000_000_000
+PEOPLE = [SigningKey(sha256(f"person {n}".encode()).digest()) for n in range(4)]
+RECOVERY = recovery_hash(bytes(32))
+INVITING = SigningKey(sha256(b"an invitation").digest())
+RELAXED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def dice() -> Callable[[int], bytes]:
+    numbers: Iterator[int] = iter(range(10**9))
+    return lambda size: b"".join(sha256(next(numbers).to_bytes(8, "big")).digest() for _ in range(size // 32 + 1))[:size]
+
+
+@contextmanager
+def stores(kind: str) -> Iterator[Callable[[], Store]]:
+    with TemporaryDirectory() as folder:
+        made: list[Any] = []
+
+        def make() -> Store:
+            made.append(MemoryStore() if kind == "memory" else SqliteStore(Path(folder) / f"{len(made)}.sqlite"))
+            return made[-1]  # type: ignore[no-any-return]
+
+        yield make
+        for store in made:
+            if kind == "sqlite":
+                store.close()
+
+
+class World:
+    """People who write, each on a replica of their own, and meet now and then."""
+
+    def __init__(self, make: Callable[[], Store]) -> None:
+        self.replicas = [Replica(make(), CommonsMeaning(), dice()) for _ in PEOPLE]
+        self.now_ms = NOW_MS
+        self.subjects: list[bytes] = []
+        made = found("A world", entropy=bytes(32), recovery=RECOVERY, join="open", stamp_bits=0)
+        self.commons = self.replicas[0].found(PEOPLE[0], made.kind, made.body, self.now_ms)
+        for replica in self.replicas[1:]:
+            replica.follow(self.commons)
+        self.invited: RecordId | None = None
+
+    def act(self, who: int, what: str, number: int) -> None:
+        self.now_ms += 1000
+        try:
+            getattr(self, what)(who, number)
+        except LocalProtocolError:
+            pass  # not a member yet, or not any more
+
+    def charter(self, who: int) -> Charter | None:
+        return self.replicas[who].charter(self.commons)
+
+    def charter_act(self, who: int, made: Made, subject: bytes, prev: tuple[bytes, ...] | None = None) -> RecordId:
+        charter = self.charter(who)
+        assert charter is not None
+        past = charter.prev_for(PEOPLE[who].public) if prev is None else prev
+        draft = Draft(Plane.CHARTER, subject, past, made.kind, encode_body(made.body))
+        return self.replicas[who].write(self.commons, PEOPLE[who], [draft], self.now_ms)[0].id
+
+    def join(self, who: int, number: int) -> None:
+        charter = self.charter(who)
+        if charter is None:
+            return
+        me = PEOPLE[who].public
+        if number % 2 and self.invited is not None and charter.entrance(self.invited) is not None:
+            stamp = search_stamp(self.commons, self.invited, me, 0)
+            assert stamp is not None
+            made = join_by_invitation(self.commons, self.invited, me, INVITING, recovery=RECOVERY, stamp=stamp)
+            self.charter_act(who, made, me, (self.invited,))
+            return
+        stamp = search_stamp(self.commons, self.commons, me, 0)
+        assert stamp is not None
+        self.charter_act(who, join_open(recovery=RECOVERY, stamp=stamp), me, (self.commons,))
+
+    def invite(self, who: int, number: int) -> None:
+        if self.charter(who) is not None:
+            self.invited = self.charter_act(who, invite(INVITING.public, stamp_bits=0), self.commons)
+
+    def purge(self, who: int, number: int) -> None:
+        if self.charter(who) is not None and number % len(PEOPLE) != who:
+            self.charter_act(who, purge([PEOPLE[number % len(PEOPLE)].public]), self.commons)
+
+    def erase(self, who: int, number: int) -> None:
+        records = self._records(who, number)
+        if records:
+            victim = records[number % len(records)]
+            self.charter_act(who, erase({victim.id: ["title"]}), self.commons)
+
+    def add(self, who: int, number: int) -> None:
+        subject = sha256(f"subject {number % 6}".encode()).digest()
+        self.subjects.append(subject)
+        self._write(who, subject, EDIT, edit_body_new(draft_from_json({"type": "book", "title": f"Title {number}"})))
+
+    def load(self, who: int, number: int) -> None:
+        subject = sha256(f"subject {number % 6}".encode()).digest()
+        self.subjects.append(subject)
+        entry = {"type": "book", "title": f"Given {number}", "source": f"x:{number % 6}", "subjects": [f"s{number % 3}"]}
+        self._write(who, subject, EDIT, edit_body_new(draft_from_json(entry)))
+
+    def edit(self, who: int, number: int) -> None:
+        records = self._records(who, number)
+        charter = self.charter(who)
+        if records and charter is not None:
+            view = CommonsMeaning().view(records[0].header.subject, records, charter)
+            body = merge_patch(view, {"description": f"Said {number}", "subjects": [f"s{number % 3}"]})
+            if body is not None:
+                self._write(who, records[0].header.subject, EDIT, body)
+
+    def withdraw(self, who: int, number: int) -> None:
+        records = self._records(who, number)
+        if records:
+            self._write(who, records[0].header.subject, WITHDRAW, withdraw_body("worn out"))
+
+    def meet(self, who: int, number: int) -> None:
+        other = number % len(PEOPLE)
+        for giver, taker in ((who, other), (other, who)):
+            pass_on(self.replicas[giver], self.replicas[taker], self.commons, self.now_ms)
+
+    def _records(self, who: int, number: int) -> list[Record]:
+        if not self.subjects:
+            return []
+        return self.replicas[who].history(self.commons, self.subjects[number % len(self.subjects)])
+
+    def _write(self, who: int, subject: bytes, kind: str, body: bytes) -> None:
+        records = self.replicas[who].history(self.commons, subject)
+        prev = predecessors([entry_record(record) for record in records], PEOPLE[who].public)
+        self.replicas[who].write(
+            self.commons, PEOPLE[who], [Draft(Plane.CATALOGUE, subject, prev, kind, body)], self.now_ms
+        )
+
+
+ACTS = ("join", "add", "load", "edit", "withdraw", "erase", "purge", "invite", "meet", "meet", "edit", "add", "join")
+histories = st.lists(
+    st.tuples(st.integers(0, len(PEOPLE) - 1), st.sampled_from(ACTS), st.integers(0, 23)), min_size=4, max_size=40
+)
+
+
+def all_packs(replica: Replica[Charter], commons: CommonsId, plane: int, bytes_max: int = 2_000) -> list[Any]:
+    packs: list[Any] = []
+    after: Key | None = None
+    while True:
+        some, after, more = replica.page(commons, plane, after, bytes_max)
+        if not more:
+            return packs
+        packs += some
+
+
+def pass_on(giver: Replica[Charter], taker: Replica[Charter], commons: CommonsId, now_ms: int) -> None:
+    for plane in SYNCED_PLANES:
+        packs = all_packs(giver, commons, plane)
+        if packs:
+            taker.receive(commons, packs, now_ms)
+        taker.settle(commons)
+
+
+def until_quiet(world: World) -> None:
+    """Everybody meets everybody until nothing changes."""
+    for _ in range(2 * len(PEOPLE)):
+        for one in world.replicas:
+            for other in world.replicas:
+                if one is not other:
+                    pass_on(one, other, world.commons, world.now_ms)
+        if len({replica.digest(world.commons) for replica in world.replicas}) == 1:
+            return
+    raise AssertionError("the replicas did not become equal")
+
+
+def kept(replica: Replica[Charter], store: Store, commons: CommonsId) -> list[Record]:
+    found: list[Record] = list(store.charter(commons))
+    after: Key | None = None
+    while page := store.page(commons, Plane.CATALOGUE, after, records_max=100, bytes_max=1 << 20):
+        found += [sealed.record for sealed in page]
+        after = Key(page[-1].record.header.time, page[-1].record.id)
+    return found
+
+
+def check_against_plain_sets(replica: Replica[Charter], commons: CommonsId) -> None:
+    """Sets, views and sums, computed from nothing, equal what the replica says."""
+    records = kept(replica, replica._store, commons)
+    charter_records = [r for r in records if r.header.plane == Plane.CHARTER]
+    catalogue = [r for r in records if r.header.plane == Plane.CATALOGUE]
+    charter = judge(charter_records, commons)
+    assert charter.set_ids == {record.id for record in charter_records}
+    assert all(record.header.author in charter.admitted and commons_of(record) == commons for record in catalogue)
+    views = shown = 0
+    for subject in {record.header.subject for record in catalogue}:
+        about = [record for record in catalogue if record.header.subject == subject]
+        erased = {r.id: f for r in about if (f := charter.erased_fields(r.id, r.header.author)) is not None}
+        view = fold(subject, [entry_record(r, charter.counts(r.header.author)) for r in about], erased)
+        views += int.from_bytes(view_digest(subject, view.canonical()), "big")
+        shown += view.shown
+    summed = [published(add(EMPTY, [r.id for r in some])) for some in (charter_records, catalogue)]
+    digest = replica.digest(commons)
+    assert digest.records == len(records)
+    assert digest.fingerprint == fingerprint(*summed)
+    assert digest.state == state(CommonsMeaning.vocabulary_version, charter.digest, views % 2**256)
+    assert digest.entries == shown
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@RELAXED
+@given(histories)
+def test_after_any_history_all_replicas_are_equal_and_hold_what_plain_sets_hold(
+    kind: str, history: list[tuple[int, str, int]]
+) -> None:
+    with stores(kind) as make:
+        world = World(make)
+        for who, what, number in history:
+            world.act(who, what, number)
+        until_quiet(world)
+        for replica in world.replicas:
+            check_against_plain_sets(replica, world.commons)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@RELAXED
+@given(histories, st.randoms(use_true_random=False))
+def test_order_grouping_and_repeats_of_packs_change_nothing(
+    kind: str, history: list[tuple[int, str, int]], random: Any
+) -> None:
+    with stores(kind) as make:
+        world = World(make)
+        for who, what, number in history:
+            world.act(who, what, number)
+        until_quiet(world)
+        wanted = world.replicas[0].digest(world.commons)
+        late = Replica(make(), CommonsMeaning(), dice())
+        late.follow(world.commons)
+        for _ in range(3):  # what came before its door is refused, and comes again at the next meeting
+            for plane in SYNCED_PLANES:
+                packs = all_packs(world.replicas[0], world.commons, plane, bytes_max=300)
+                packs += random.choices(packs, k=3) if packs else []
+                random.shuffle(packs)
+                stream = iter(packs)
+                while group := list(islice(stream, random.randint(1, 4))):
+                    late.receive(world.commons, group, world.now_ms)
+                late.settle(world.commons)
+        assert late.digest(world.commons) == wanted
+        check_against_plain_sets(late, world.commons)
+
+
+@RELAXED
+@given(histories)
+def test_a_rebuild_and_a_restart_change_nothing(history: list[tuple[int, str, int]]) -> None:
+    with stores("sqlite") as make:
+        world = World(make)
+        for who, what, number in history:
+            world.act(who, what, number)
+        for replica in world.replicas:
+            before = replica.digest(world.commons)
+            again = Replica(replica._store, CommonsMeaning(), dice())
+            assert again.digest(world.commons) == before
+            assert replica.rebuild(world.commons) == before
+
+
+class Failing(Exception):
+    """A disk that fills up."""
+
+
+@RELAXED
+@given(histories, st.integers(0, 30))
+def test_a_failed_write_leaves_memory_as_the_disk_is(history: list[tuple[int, str, int]], at: int) -> None:
+    with stores("sqlite") as make:
+        world = World(make)
+        failing = world.replicas[0]
+        store = failing._store
+        put_state = store.put_state
+
+        def fail(*arguments: Any) -> None:
+            raise Failing
+
+        for number, (who, what, argument) in enumerate(history):
+            store.put_state = fail if number == at else put_state  # type: ignore[method-assign]
+            try:
+                world.act(who, what, argument)
+            except Failing:
+                pass
+        store.put_state = put_state  # type: ignore[method-assign]
+        assert failing.digest(world.commons) == Replica(store, CommonsMeaning(), dice()).digest(world.commons)
+        until_quiet(world)
+        check_against_plain_sets(failing, world.commons)
