@@ -124,10 +124,16 @@ def _line(answer: BatchAnswer) -> bytes:
     return f'{{"line":{answer.line},"id":"{name}"{unchanged}}}\n'.encode()
 
 
+class BatchStopped(P2PCommonsError):
+    """The node could not go on with a batch: neither this line nor those behind it were taken."""
+
+
 def parse(line: bytes) -> BatchAnswer:
-    """The answer in one line. FormError."""
+    """The answer in one line. FormError; BatchStopped where the node says that it is the last."""
     value: Any = load(line)
     match value:
+        case {"stopped": True, "error": {"code": str(code), "detail": str(detail)}}:
+            raise BatchStopped(code, detail)
         case {"line": int(number), "error": {"code": str(code), "detail": str(detail)}}:
             return BatchAnswer(number, None, False, code, detail)
         case {"line": int(number), "id": str(name)}:
@@ -154,12 +160,16 @@ async def _collect(answers: AsyncIterator[Sequence[BatchAnswer]], spool: Spool) 
                 spool.put(render(group))
     except P2PCommonsError as error:
         _log.error("a batch stopped behind line %d: %s", answered, error)
-        spool.put(render([BatchAnswer(answered + 1, None, False, error.code, error.detail)]))
+        spool.put(_stopped(answered + 1, error.code, error.detail))
     except Exception:  # the edge of this task: 200 is sent already, so the stream says it
         _log.exception("a batch stopped behind line %d", answered)
         detail = "something went wrong in this node: neither this line nor those behind it were taken"
-        spool.put(render([BatchAnswer(answered + 1, None, False, "internal", detail)]))
+        spool.put(_stopped(answered + 1, "internal", detail))
     spool.end()
+
+
+def _stopped(line: int, code: str, detail: str) -> bytes:
+    return dump({"line": line, "error": {"code": http_code(code), "detail": detail}, "stopped": True}) + b"\n"
 
 
 async def _deliver(spool: Spool, response: web.StreamResponse) -> None:

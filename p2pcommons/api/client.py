@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from p2pcommons.api.batch import NDJSON
+from p2pcommons.api.batch import NDJSON, BatchStopped
 from p2pcommons.api.batch import parse as parse_answer
 from p2pcommons.api.connection import Connection, NoAnswer, Parameters, etag_of
 from p2pcommons.api.searching import query_parameters
@@ -234,7 +234,7 @@ class Client:
     async def batch(
         self, commons: CommonsId, lines: AsyncIterator[Sequence[bytes]]
     ) -> AsyncIterator[Sequence[BatchAnswer]]:
-        """Add many entries; see `Verbs.batch`. NoAnswer where the node stops in the middle."""
+        """Add many entries; see `Verbs.batch`. NoAnswer where the node ends in the middle; BatchStopped where it says why."""
         response = await self._connection.begin(
             "POST", "/entries:batch", _of(commons), data=_joined(lines), headers={"Content-Type": NDJSON}, lasting=True
         )
@@ -242,7 +242,13 @@ class Client:
         async def answers() -> AsyncIterator[Sequence[BatchAnswer]]:
             async with response:
                 async for group in self._connection.lines(response):
-                    yield [parse_answer(line) for line in group]
+                    taken: list[BatchAnswer] = []
+                    try:
+                        taken.extend(map(parse_answer, group))
+                    except BatchStopped:  # what it had taken before counts
+                        yield taken
+                        raise
+                    yield taken
 
         return answers()
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout
+from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, ClientTimeout
 
 from p2pcommons.api.wire import dump, from_json, load
 from p2pcommons.errors import Conflict, FormError, NotFound, P2PCommonsError, Refused
@@ -150,9 +150,14 @@ class Connection:
         try:
             yield
         except (ClientError, TimeoutError, ConnectionError) as error:
-            told = str(error) or type(error).__name__
-            detail = f"No answer from the node at {self.base}: {told}. Start it (`p2pcommons up`), or see its log."
+            detail = f"The node at {self.base} {_what_it_did(error)}. Start it (`p2pcommons up`), or see its log."
             raise NoAnswer("no-answer", detail) from error
+
+
+def _what_it_did(error: Exception) -> str:
+    if isinstance(error, ClientConnectorError):
+        return f"cannot be reached ({error.os_error.strerror or type(error.os_error).__name__})"
+    return "did not answer in time" if isinstance(error, TimeoutError) else "stopped in the middle of its answer"
 
 
 def error_of(status: int, headers: Mapping[str, str], content: bytes) -> P2PCommonsError:

@@ -25,10 +25,10 @@ from statistics import median
 from typing import Any, Final
 
 from p2pcommons.api.client import Client
-from p2pcommons.node.reconciling import Reconciled, reconcile
 from p2pcommons.commons.query import Query
 from p2pcommons.core.record import CommonsId
 from p2pcommons.node.folder import DATABASE, running_node
+from p2pcommons.node.reconciling import Reconciled, reconcile
 
 ENTRIES: Final = 69_202
 _WORDS_MADE_UP: Final = 5_000

@@ -109,5 +109,5 @@ async def find_commons(verbs: Verbs, named: str | None) -> CommonsId:
             raise Refused("unknown-commons", f"No followed commons is called {named!r}. See: p2pcommons commons list")
     if len(found) > 1:
         ids = ", ".join(each.id.hex()[:8] for each in found)
-        raise Refused("which-commons", f"Several commons fit ({ids}); name one with --commons ID.")
+        raise Refused("which-commons", f"Several commons fit ({ids}); name one by the beginning of its id.")
     return found[0].id

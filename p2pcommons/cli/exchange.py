@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from p2pcommons.cli.importing import Summary
     from p2pcommons.commons.query import Query
     from p2pcommons.formats import FieldMapping
+
+_REFUSALS_TOLD = 20  # refused lines of one sort shown on a terminal; a file gets them all
 
 
 def _circle(text: str) -> tuple[float, float]:
@@ -115,8 +118,12 @@ async def _import(call: Call) -> int:
     given = call.arguments
     mapping = _mapping(given.map) if given.map else None
 
+    told: Counter[str] = Counter()
+
     def refused(line: int, code: str, detail: str) -> None:
-        call.output.warn(f"line {line}: {detail} [{code}]")
+        told[code] += 1
+        if told[code] <= _REFUSALS_TOLD or not call.output.on_terminal:
+            call.output.warn(f"line {line}: {detail} [{code}]")
 
     def progress(summary: Summary) -> None:
         call.output.progress(f"{summary.added + summary.unchanged:,} of {summary.read:,} lines read")
@@ -132,6 +139,9 @@ async def _import(call: Call) -> int:
                 reading = read(stream, name=catalogue.name, format=given.format, mapping=mapping, into=commons.hex())
                 summary = await Import(reading, refused, progress).run(verbs, commons)
     call.output.done()
+    for code, lines in told.items() if call.output.on_terminal else ():
+        if lines > _REFUSALS_TOLD:
+            call.output.warn(f"and {lines - _REFUSALS_TOLD:,} lines more: {code}  (2> FILE keeps them all)")
     return _closing(call, summary)
 
 

@@ -89,10 +89,12 @@ class Import:
                     self._take(answer)
                 self._progress(self.summary)
         except P2PCommonsError as error:
-            self.summary.broke_off = error
+            if error.code != "no-answer":
+                detail = f"{error.detail}. What was answered before stays: import again, and it goes on."
+                self.summary.broke_off = P2PCommonsError(error.code, detail)
         if (self._sent or not self._ended) and self.summary.broke_off is None:
             self.summary.broke_off = P2PCommonsError(
-                "cut_off", "The node stopped answering; what it answered stays. Run the import again: it goes on."
+                "cut_off", "The node stopped answering; what it answered stays. Start it, then import again: it goes on."
             )
         return self._closed()
 

@@ -67,6 +67,11 @@ class Output:
 
     # -- asides, on stderr
 
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person looks on: asides go to a terminal and not to a file."""
+        return self._err.isatty()
+
     def warn(self, text: str) -> None:
         """Something to know, whatever the form of the result."""
         self._wipe()

@@ -14,7 +14,7 @@ from operator import ge
 from typing import Any, Final, NamedTuple, NewType
 from unicodedata import normalize
 
-from p2pcommons.core.encoding import decode, encode, encode_body
+from p2pcommons.core.encoding import decode, encode_body, pack_ordered
 from p2pcommons.core.identity import TAG_BODY, TAG_ENTRY, PublicKey
 from p2pcommons.core.limits import (
     BODY_BYTES_MAX,
@@ -125,8 +125,9 @@ def build(
     if len(salt) != SALT_BYTES:
         raise FormError("bad_salt", f"a salt has {SALT_BYTES} bytes")
     hashed = body_hash(salt, encoded)
-    header_bytes = encode(
-        [VERSION, commons, plane, author, after, time, subject, sorted(prev), kind, hashed, len(encoded)]
+    # Packed without a walk over the values: `parse_header` refuses whatever is not as it must be.
+    header_bytes = pack_ordered(
+        [VERSION, commons, int(plane), author, after, time, subject, sorted(prev), kind, hashed, len(encoded)]
     )
     return Record(record_id(header_bytes), parse_header(header_bytes), header_bytes, salt, encoded)
 
@@ -254,4 +255,9 @@ def normalise_source(uri: str) -> str:
 
 def entry_id(commons: bytes, source: str) -> Subject:
     """The id of an imported entry: the same wherever the same thing is imported into one commons."""
-    return Subject(sha256(TAG_ENTRY + commons + normalise_source(source).encode()).digest())
+    return entry_id_normalised(commons, normalise_source(source))
+
+
+def entry_id_normalised(commons: bytes, source: str) -> Subject:
+    """`entry_id` of a source that `normalise_source` made (hot path of imports)."""
+    return Subject(sha256(TAG_ENTRY + commons + source.encode()).digest())

@@ -17,7 +17,7 @@ from p2pcommons.commons.draft import draft_from_json, edit_body_new
 from p2pcommons.commons.edit import EDIT
 from p2pcommons.commons.entry import entry_record, predecessors
 from p2pcommons.core.limits import BATCH_LINE_BYTES_MAX, TREE_LEAVES_AIM
-from p2pcommons.core.record import CommonsId, Plane, Subject, entry_id
+from p2pcommons.core.record import CommonsId, Plane, Subject, entry_id_normalised
 from p2pcommons.errors import FormError, P2PCommonsError
 from p2pcommons.node.entries import SUBJECT_BYTES, change
 from p2pcommons.node.membership import Membership
@@ -84,7 +84,7 @@ def _write(runtime: Runtime, membership: Membership, commons: CommonsId, lines: 
         try:
             draft = _read(line.text)
             subject = (
-                Subject(secrets.token_bytes(SUBJECT_BYTES)) if draft.source is None else entry_id(commons, draft.source)
+                Subject(secrets.token_bytes(SUBJECT_BYTES)) if draft.source is None else entry_id_normalised(commons, draft.source)
             )
         except P2PCommonsError as error:
             answers.append(BatchAnswer(line.number, None, code=_kebab(error.code), detail=error.detail))

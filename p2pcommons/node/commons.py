@@ -14,6 +14,7 @@ from p2pcommons import __version__
 from p2pcommons.commons.entry import view_from_bytes
 from p2pcommons.commons.entry_json import entry_json
 from p2pcommons.commons.query import Query
+from p2pcommons.core.address import parse_address
 from p2pcommons.core.identity import PublicKey, did_key
 from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.core.words import LANGUAGES, words

@@ -18,7 +18,7 @@ from p2pcommons.commons.query import Query
 from p2pcommons.core.clock import to_ms
 from p2pcommons.core.identity import PublicKey, did_key
 from p2pcommons.core.merkle import Span
-from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, Subject, entry_id
+from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, Subject, entry_id_normalised
 from p2pcommons.core.seal import encode_pack
 from p2pcommons.errors import NotFound, Refused
 from p2pcommons.node.membership import Membership
@@ -159,7 +159,7 @@ class Entries:
             self._runtime.check_followed(commons)
             places = [place for place in places if place == commons]
         if not places:
-            raise NotFound("unknown-entry", f"No entry {entry.hex()} is on this node.")
+            raise NotFound("unknown-entry", f"No entry {entry.hex()} is on this node. Look for it: p2pcommons search WORDS")
         if len(places) > 1:
             for place in places:
                 hit = reader.entry(place, entry)
@@ -192,7 +192,7 @@ class Entries:
                 body: bytes | None = edit_body_new(draft)
                 prev: Sequence[bytes] = ()
             else:
-                subject = entry_id(commons, draft.source)
+                subject = entry_id_normalised(commons, draft.source)
                 records = self._runtime.replica.history(commons, subject)
                 charter = self._membership.charter(commons)
                 body = change(records, charter, draft, self._me)

@@ -82,6 +82,10 @@ class DataFolder:
             ) from error
         self._lock = handle
 
+    def make_database(self) -> None:
+        """Make an empty database file where there is none, so that nobody else reads it: unused invitations are in it."""
+        os.close(os.open(self.database, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
     def release(self) -> None:
         """Let the folder go."""
         if self._lock is not None:

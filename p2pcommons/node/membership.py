@@ -6,6 +6,7 @@ Where joining is open a follower's first write makes its own join; an invitation
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from typing import Final
 
@@ -14,6 +15,7 @@ from p2pcommons.commons.charter_bodies import Made, found, invite, join_by_invit
 from p2pcommons.commons.doors import recovery_hash
 from p2pcommons.commons.invitation import Invitation as InvitationLine
 from p2pcommons.commons.invitation import parse_invitation
+from p2pcommons.commons.languages import canonical
 from p2pcommons.commons.stamp import search_stamp
 from p2pcommons.core.address import parse_address
 from p2pcommons.core.encoding import encode_body
@@ -26,6 +28,7 @@ from p2pcommons.sync.replica import Draft
 
 _STAMP_SLICE: Final = 1 << 14  # 10 ms of hashing between two looks at whether to go on
 _DAY_MS: Final = 24 * 3600 * 1000
+_TERRITORY: Final = re.compile(r"[A-Z]{2}(-[A-Z0-9]{1,3})?|[0-9][0-9AB]|[0-9]{3}|[0-9][0-9AB][0-9]{3}")
 
 
 class Membership:
@@ -65,7 +68,8 @@ class Membership:
     # -- founding and inviting
 
     async def create(self, name: str, join: str, languages: tuple[str, ...], territory: str | None) -> CommonsId:
-        """Found a commons."""
+        """Found a commons. Refused `bad-language`, `bad-territory`."""
+        _check_place(languages, territory)
         runtime = self._runtime
         made = found(
             name,
@@ -184,6 +188,18 @@ class Membership:
             return runtime.replica.write(commons, runtime.keys.person, [draft], runtime.now_ms())[0].id
 
         return await runtime.run(write)
+
+
+def _check_place(languages: tuple[str, ...], territory: str | None) -> None:
+    for tag in languages:
+        if canonical(tag) is None:
+            raise Refused("bad-language", f"{tag[:40]!r} is no language code: give one of BCP 47, such as fr or br.")
+    if territory is not None and not _TERRITORY.fullmatch(territory):
+        raise Refused(
+            "bad-territory",
+            f"{territory[:40]!r} is no code of a territory: give one of INSEE, such as 29019 or 29, or of ISO 3166-2, "
+            "such as FR-29.",
+        )
 
 
 def _kept_name(commons: bytes) -> str:

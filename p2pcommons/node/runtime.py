@@ -69,6 +69,7 @@ class Runtime:
         self.folder.release()
 
     def _open(self) -> None:
+        self.folder.make_database()
         self.store = SqliteStore(self.folder.database)
         self.replica = Replica(self.store, self.meaning, secrets.token_bytes)
 

@@ -34,7 +34,7 @@ TYPES: Final[Mapping[str, str]] = {
     "collection": N_("Collection"), "image": N_("Image"), "sound": N_("Sound"), "video": N_("Video"),
     "text": N_("Text"), "book": N_("Book"), "dataset": N_("Dataset"), "software": N_("Software"),
     "place": N_("Place"), "trail": N_("Trail"), "equipment": N_("Equipment"), "recipe": N_("Recipe"),
-    "event": N_("Event"), "need": N_("Need"), "commons": N_("Commons"), "organisation": N_("Organisation"),
+    "event": N_("Event"), "need": N_("Need"), "commons": N_("A commons"), "organisation": N_("Organisation"),
     "person": N_("Person"),
 }  # fmt: skip
 

@@ -127,8 +127,8 @@ def works(count: int) -> Iterator[bytes]:
     with gzip.open(datasets() / "tate-artworks.jsonl.gz") as file:
         for _, line in zip(range(count), file, strict=False):
             raw = json.loads(line)
-            entry = {"type": "image", "title": raw["title"], "source": raw["source"], "subjects": raw["subjects"]}
-            yield json.dumps({**entry, "creators": raw["creators"]}).encode() + b"\n"
+            entry = {"type": "image", "title": raw["title"], "source": raw["source"], "subjects": raw.get("subjects", [])}
+            yield json.dumps({**entry, "creators": raw.get("creators", [])}).encode() + b"\n"
 
 
 def made_up(count: int, prefix: str = "made") -> Iterator[bytes]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from p2pcommons.cli.main import main
+from p2pcommons.commons.invitation import parse_invitation
+from p2pcommons.core.address import parse_address
 
 WORDS = "legal winner thank year wave sausage worth useful legal winner thank yellow"
 
@@ -110,6 +113,26 @@ def test_status_without_a_node_says_so_and_makes_nothing(shell: Shell) -> None:
     shell("commons", "create", "Brest")
     [status] = shell.json("status", code=1)
     assert status["ready"] is False and [each["name"] for each in status["commons"]] == ["Brest"]
+
+
+def test_addresses_given_with_no_node_running_are_kept_for_when_one_does(
+    shell: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [made] = shell.json("commons", "create", "Brest")
+    assert main(["commons", "invite", "--data", str(shell.data)]) == 0
+    said = capsys.readouterr()
+    assert "names no address" in said.err
+    node = shell.json("identity", "show")[0]["node"].removeprefix("did:key:")
+    line = replace(parse_invitation(said.out.strip()), addresses=(parse_address(f"{node}@192.0.2.7:7421"),)).line()
+    elsewhere = Shell(tmp_path / "else where", capsys)
+    assert f"p2pcommons up --data '{elsewhere.data}'" in elsewhere("commons", "join", line)
+    elsewhere("commons", "follow", "ab" * 32, "--peer", "192.0.2.8:7421")
+    [status] = elsewhere.json("status", code=1)
+    assert [(peer["address"], peer["state"], peer["kept"]) for peer in status["peers"]] == [
+        ("192.0.2.7:7421", "waiting", True), ("192.0.2.8:7421", "waiting", True),
+    ]  # fmt: skip
+    assert "no port" in elsewhere("commons", "follow", "cd" * 32, "--peer", "nonsense", code=1)
+    assert [each["id"] for each in elsewhere.json("commons", "list")] == sorted([made["id"], "ab" * 32])
 
 
 def test_an_identity_starts_from_its_words_in_an_empty_folder_only(shell: Shell) -> None:

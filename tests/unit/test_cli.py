@@ -273,7 +273,7 @@ def test_a_commons_is_named_by_id_beginning_or_name(
     assert verbs.asked[-1][0] == (found.id if found else bytes.fromhex(named))
     assert main(["entry", "add", "--commons", "nowhere", "--type", "text", "--title", "a"]) == 1
     assert main(["entry", "add", "--type", "text", "--title", "a"]) == 1
-    assert "--commons ID" in capsys.readouterr().err
+    assert "beginning of its id" in capsys.readouterr().err
 
 
 def test_fields_are_said_as_mapping_files_say_them(verbs: FakeVerbs, capsys: pytest.CaptureFixture[str]) -> None:
@@ -363,6 +363,19 @@ def test_an_import_prints_its_account_and_fails_where_lines_were_refused(
     said = capsys.readouterr()
     assert "2 lines read: 1 added or changed, 0 unchanged, 1 refused" in said.out
     assert "line 3: " in said.err and said.err.count("\n") == 2
+
+
+def test_a_terminal_is_told_the_first_refusals_of_a_sort_and_a_file_all(
+    verbs: FakeVerbs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text("{\n" * 500 + "[]\n")
+    assert main(["import", str(file)]) == 1
+    assert capsys.readouterr().err.count("[bad_json]\n") == 500
+    monkeypatch.setattr(Output, "on_terminal", True)
+    assert main(["import", str(file)]) == 1
+    said = capsys.readouterr().err
+    assert said.count("[bad_json]\n") == 20 and "[not_an_object]\n" in said and "and 480 lines more: bad_json" in said and "501 lines were refused" in said
 
 
 def test_a_dry_run_checks_every_line_and_asks_no_node(
