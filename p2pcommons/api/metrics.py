@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from aiohttp import web
 
 from p2pcommons.api.streams import STREAMS
-from p2pcommons.node.values import Metric, Sample, Status
+from p2pcommons.node.values import CommonsInfo, Metric, Sample, Status
 
 PREFIX: Final = "p2pcommons_"
+UNANNOUNCED: Final = "unannounced"
+"""What stands for the ids of commons that are announced to nobody."""
 
 
 class RequestCounts:
@@ -67,12 +69,11 @@ async def count_requests(request: web.Request, handler: Any) -> web.StreamRespon
 
 def status_metrics(status: Status) -> tuple[Metric, ...]:
     """What the status tells in numbers."""
-    per_commons = {
-        "records": ("Records kept, by commons.", [commons.records for commons in status.commons]),
-        "entries": ("Entries shown, by commons.", [commons.entries for commons in status.commons]),
-        "bodies_missing": ("Bodies wanted, by commons.", [commons.bodies_missing for commons in status.commons]),
-    }
-    names = [(("commons", commons.id.hex()),) for commons in status.commons]
+    per_commons = (
+        ("records", "Records kept, by commons.", lambda commons: commons.records),
+        ("entries", "Entries shown, by commons.", lambda commons: commons.entries),
+        ("bodies_missing", "Bodies wanted, by commons.", lambda commons: commons.bodies_missing),
+    )
     states: dict[str, int] = {"connected": 0}
     for peer in status.peers:
         states[peer.state] = states.get(peer.state, 0) + 1
@@ -85,10 +86,19 @@ def status_metrics(status: Status) -> tuple[Metric, ...]:
             tuple(Sample((("state", state),), number) for state, number in sorted(states.items())),
         ),
         *(
-            Metric(name, "gauge", meaning, tuple(map(Sample, names, numbers)))
-            for name, (meaning, numbers) in per_commons.items()
+            Metric(name, "gauge", meaning, _by_commons(status.commons, number))
+            for name, meaning, number in per_commons
         ),
     )  # fmt: skip
+
+
+def _by_commons(followed: Iterable[CommonsInfo], number: Callable[[CommonsInfo], int]) -> tuple[Sample, ...]:
+    """One sample for each announced commons, and one for all others: the id of these may be all that protects them."""
+    counts: dict[str, int] = {}
+    for commons in followed:
+        label = commons.id.hex() if commons.announced else UNANNOUNCED
+        counts[label] = counts.get(label, 0) + number(commons)
+    return tuple(Sample((("commons", label),), count) for label, count in sorted(counts.items()))
 
 
 def stream_metric(app: web.Application) -> Metric:

@@ -80,6 +80,16 @@ def count(text: str) -> int:
     return int(text)
 
 
+def target_file(path: Path) -> Path:
+    """Where a file is to be written, absolute. Refused where no file can be there: told before the work, not after."""
+    whole = path.expanduser().absolute()
+    if not whole.parent.is_dir():
+        raise Refused("no-folder", f"There is no folder {whole.parent}: make it first, or name another file.")
+    if whole.is_dir():
+        raise Refused("is-folder", f"{whole} is a folder: name a file in it.")
+    return whole
+
+
 def commons_argument(parser: argparse.ArgumentParser, *, required: bool = False) -> None:
     """Declare `--commons`."""
     text = "a commons: its id, the beginning of its id, or its name"

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from p2pcommons.cli.command import Call, Command, Needs, commons_argument, count, find_commons
+from p2pcommons.cli.command import Call, Command, Needs, commons_argument, count, find_commons, target_file
 from p2pcommons.cli.output import text_of
 from p2pcommons.errors import FormError
 
@@ -197,23 +197,24 @@ async def _export(call: Call) -> int:
 
     given = call.arguments
     commons = (await find_commons(call.verbs, given.commons),) if given.commons else ()
+    target = None if given.output is None else target_file(given.output)
     export = await call.verbs.export(given.format, Query(text=given.query, commons=commons))
     size = 0
-    if given.output is None:
+    if target is None:
         out = sys.stdout.buffer
         async for chunk in export.chunks:
             out.write(chunk)
         out.flush()
         return 0
-    partial = given.output.with_name(given.output.name + ".partial")
+    partial = target.with_name(target.name + ".partial")
     with partial.open("wb") as file:
         async for chunk in export.chunks:
             size += file.write(chunk)
             call.output.progress(f"{size:,} bytes written")
-    os.replace(partial, given.output)
+    os.replace(partial, target)
     call.output.done()
-    call.output.document({"file": str(given.output), "bytes": size, "media_type": export.media_type})
-    call.output.say(f"{given.output}: {size:,} bytes")
+    call.output.document({"file": str(target), "bytes": size, "media_type": export.media_type})
+    call.output.say(f"{target}: {size:,} bytes")
     return 0
 
 
@@ -224,7 +225,7 @@ def _pack_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def _pack(call: Call) -> int:
     commons = await find_commons(call.verbs, call.arguments.commons) if call.arguments.commons else None
-    path = call.arguments.file.absolute()
+    path = target_file(call.arguments.file)
     packed = await call.verbs.pack(path, commons)
     call.output.document(packed)
     call.output.say(f"{path}: {packed.records:,} records, {packed.bytes:,} bytes. Elsewhere: p2pcommons unpack FILE")

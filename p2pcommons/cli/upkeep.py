@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2pcommons.cli.command import Call, Command, Needs
+from p2pcommons.cli.command import Call, Command, Needs, target_file
 
 if TYPE_CHECKING:
     from p2pcommons.node.values import Progress
@@ -24,7 +24,7 @@ def _progress(call: Call, doing: str) -> Progress:
 
 
 async def _backup(call: Call) -> int:
-    path = call.arguments.file.absolute()
+    path = target_file(call.arguments.file)
     size = await call.verbs.backup(path)
     call.output.document({"file": str(path), "bytes": size})
     call.output.say(f"{path}: {size:,} bytes. It holds your private keys: keep it where only you can read it.")

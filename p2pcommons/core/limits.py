@@ -43,7 +43,7 @@ HANDSHAKE_MS_MAX: Final = 10_000  # from the first byte to the names: two round 
 SESSION_IDLE_MS_MAX: Final = 180_000  # silence that ends a session: a frame of 0.5 MiB may take so long at 3 KB/s
 ROUND_EVERY_MS: Final = 30_000  # openings without a reason: the check that live news got through
 ROUND_SOON_MS: Final = 200  # least time between two openings of one commons that changes all the time
-ROUND_WAIT_MS_MAX: Final = 120_000  # openings of a commons that does not come together wait so long, no longer: silence ends a session
+ROUND_WAIT_MS_MAX: Final = 120_000  # the longest pause between openings: more silence ends a session
 PENDING_BYTES_MAX: Final = 16 * 1024 * 1024  # plane-0 records of a stream not judged yet, per commons
 VERIFIED_SEALS_MAX: Final = 4096  # seals remembered as good: about 1 MiB
 UNGROUNDED_MAX: Final = 1000  # plane-0 records held while their past is asked for, per commons
@@ -68,7 +68,7 @@ STAMP_BITS_INVITED: Final = 16  # default work for a join by invitation: ~65,000
 STAMP_BITS_OPEN: Final = 22  # default work for a join through an open door: ~4 million hashes, some seconds
 STAMP_BITS_MAX: Final = 30  # a door asking more would make joining impossible on a small machine
 STEWARDS_NAMED_MAX: Final = 32  # keys one founding record or stewards' act names: a council, not a population
-DOORS_REMEMBERED_MAX: Final = 16 * 1024  # bodies read and proofs checked lately: some 10 MiB, saves most of judging anew
+DOORS_REMEMBERED_MAX: Final = 16 * 1024  # bodies read and proofs checked lately: some 10 MiB
 
 # -- lines that people paste (chapters 21, 30)
 ADDRESS_CHARACTERS_MAX: Final = 512  # a key of 48, a host name of 253 and a path

@@ -52,5 +52,3 @@ def _spellings(end: End) -> tuple[str, ...]:
 def _spelling(packed: bytes, port: int) -> str:
     words = [packed[at : at + _WORD] for at in range(0, len(packed), _WORD)]
     return "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words) + f":{port:04X}"
-
-

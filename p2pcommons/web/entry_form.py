@@ -78,7 +78,9 @@ def entry_of(values: Mapping[str, str]) -> tuple[dict[str, Any], Errors]:
     return entry, errors
 
 
-def patch_of(entry: Mapping[str, Any], before: Mapping[str, str], now: Mapping[str, str]) -> tuple[dict[str, Any], Errors]:
+def patch_of(
+    entry: Mapping[str, Any], before: Mapping[str, str], now: Mapping[str, str]
+) -> tuple[dict[str, Any], Errors]:
     """The merge patch by which what was typed differs from what stood there, and what is wrong with it."""
     patch: dict[str, Any] = {}
     errors: Errors = {}
@@ -103,7 +105,7 @@ def patch_of(entry: Mapping[str, Any], before: Mapping[str, str], now: Mapping[s
             patch["place"] = None
         else:
             parts = {name.partition(".")[2] for name in PLACE}
-            patch["place"] = {**{part: None for part in parts}, **place}
+            patch["place"] = {**dict.fromkeys(parts), **place}
     if not any(now.get(key, "").strip() for key in (*text_keys(now, "title"), "title.new")):
         errors[text_keys(now, "title")[0] if text_keys(now, "title") else "title"] = labels.FIELD_ERRORS["title"]
     return patch, errors

@@ -63,10 +63,8 @@ class Pages:
             web.get("/look/{choice}", self._remember(LOOK_COOKIE, LOOKS)),
         ]
         for view in views:
-            found.append(web.route(view.method, view.path, self._handler(view)))
-            if view.method == "GET":
-                found.append(web.route("HEAD", view.path, self._handler(view)))
-        found.append(web.get("/{path:(?!api/).*}", self._handler(View("GET", "", _nowhere)), allow_head=True))
+            found.append(web.route(view.method, view.path, self._handler(view)))  # GET answers HEAD too
+        found.append(web.get("/{path:(?!api/).*}", self._handler(View("GET", "", _nowhere))))
         return found
 
     # -- one request
@@ -193,7 +191,10 @@ async def _static(request: web.Request) -> web.Response:
         body=file.content,
         content_type=file.media_type,
         charset="utf-8",
-        headers={"Cache-Control": "public, max-age=31536000, immutable", "Content-Security-Policy": "default-src 'none'"},
+        headers={
+            "Cache-Control": "public, max-age=31536000, immutable",
+            "Content-Security-Policy": "default-src 'none'",
+        },
     )
 
 

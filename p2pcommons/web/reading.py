@@ -100,7 +100,10 @@ def _value(texts: Texts, field: Field, value: Any) -> Shown:
     if name == "licence":
         kind = facet(text)
         return Shown(
-            text, "en", f"/?{_query('licence', text)}", note=str(texts.text(labels.LICENCE_FACETS[kind])) if kind else ""
+            text,
+            "en",
+            f"/?{_query('licence', text)}",
+            note=str(texts.text(labels.LICENCE_FACETS[kind])) if kind else "",
         )
     if name == "language":
         return Shown(language_name(texts, text), None, f"/?{_query('language', text)}")

@@ -76,23 +76,27 @@ def environment() -> Environment:
 def render(visit: Visit, template: str, values: Mapping[str, Any]) -> str:
     """The page's HTML."""
     texts = visit.texts
-    return environment().get_template(template).render(
-        _=texts.text,
-        _n=texts.count,
-        number=texts.number,
-        moment=partial(wording.moment, texts),
-        moment_of=partial(wording.moment_of, texts),
-        clock=partial(wording.clock, texts),
-        date_words=partial(wording.date_words, texts),
-        language_name=partial(wording.language_name, texts),
-        best=partial(best, texts),
-        rows=partial(rows, texts),
-        lang=texts.language,
-        look=visit.look,
-        may_write=visit.may_write,
-        form_token=visit.session.form_token if visit.session else "",
-        here=visit.request.path,
-        here_with_query=visit.request.path_qs if visit.request.method == "GET" else visit.request.path,
-        done=labels.DONE.get(visit.asked("done")),
-        **values,
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            _=texts.text,
+            _n=texts.count,
+            number=texts.number,
+            moment=partial(wording.moment, texts),
+            moment_of=partial(wording.moment_of, texts),
+            clock=partial(wording.clock, texts),
+            date_words=partial(wording.date_words, texts),
+            language_name=partial(wording.language_name, texts),
+            best=partial(best, texts),
+            rows=partial(rows, texts),
+            lang=texts.language,
+            look=visit.look,
+            may_write=visit.may_write,
+            form_token=visit.session.form_token if visit.session else "",
+            here=visit.request.path,
+            here_with_query=visit.request.path_qs if visit.request.method == "GET" else visit.request.path,
+            done=labels.DONE.get(visit.asked("done")),
+            **values,
+        )
     )

@@ -145,7 +145,11 @@ def check_origin(request: web.Request) -> None:
     """Denied `foreign-form` unless the browser says that the request was made by a page of this very origin."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     own = {f"{scheme}://{request.headers.get('Host', '')}" for scheme in ("http", "https")}
-    if (site is None and origin is None) or site not in (None, "same-origin") or (origin is not None and origin not in own):
+    if (
+        (site is None and origin is None)
+        or site not in (None, "same-origin")
+        or (origin is not None and origin not in own)
+    ):
         raise Denied("foreign-form", "this was not sent by a page of this node")
 
 

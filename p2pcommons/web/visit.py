@@ -112,7 +112,7 @@ class View(NamedTuple):
     """A form that is sent before there is a session; its origin is checked all the same."""
 
 
-def address(path: str, done: str = "", **parameters: Any) -> str:
+def address(path: str, done: Any = None, **parameters: Any) -> str:
     """A path of this page with parameters; None and "" are left out, lists are repeated."""
     pairs: list[tuple[str, str]] = []
     for name, value in parameters.items():

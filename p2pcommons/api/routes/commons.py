@@ -21,8 +21,8 @@ UNKNOWN: Final = {404: "`unknown-commons`: not followed here"}
 
 _ADDRESSES_MAX: Final = 32  # addresses to try for one commons
 _LANGUAGES_MAX: Final = 64
-_USES_MAX: Final = 100_000
-_DAYS_MAX: Final = 3_660
+_USES_MAX: Final = 10_000
+_DAYS_MAX: Final = 3_650
 
 
 async def _list(call: Call) -> web.StreamResponse:

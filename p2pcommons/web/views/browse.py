@@ -32,7 +32,7 @@ class Search:
 
     def address(self) -> str:
         """Where this search is."""
-        named: dict[str, list[str]] = {}
+        named: dict[str, Any] = {}
         for field, value in self.filters:
             named.setdefault(_PARAMETERS[field], []).append(value)
         return address(

@@ -114,9 +114,7 @@ async def create(visit: Visit) -> Answer:
 
 def _creating(typed: dict[str, str], errors: dict[str, str]) -> Page:
     policies = [policy for policy in JOIN_POLICIES if policy != "vote"]  # until votes are there, it would let nobody in
-    return Page(
-        "commons_new.html", {"typed": typed, "errors": errors, "policies": policies}, 422 if errors else 200
-    )
+    return Page("commons_new.html", {"typed": typed, "errors": errors, "policies": policies}, 422 if errors else 200)
 
 
 # -- the sample

@@ -48,7 +48,9 @@ def unsettled(texts: Texts, entry: Mapping[str, Any]) -> list[Unsettled]:
                 continue
             by_tag: dict[str, list[Any]] = {}
             for other in others:
-                tag, value = next(iter(other.items())) if field.multilingual and isinstance(other, dict) else ("", other)
+                tag, value = (
+                    next(iter(other.items())) if field.multilingual and isinstance(other, dict) else ("", other)
+                )
                 by_tag.setdefault(tag, []).append(value)
             for tag, values in by_tag.items():
                 found.append(_unsettled(texts, name, tag, part, [_of_tag(present, tag, field.multilingual), *values]))
@@ -101,9 +103,7 @@ async def history(visit: Visit) -> Answer:
     """`/entries/ID/history`: what was written, by whom, when; newest first."""
     entry = visit.entry_id()
     place = visit.place()
-    found = await visit.commons.history(
-        entry, commons=place, limit=HISTORY_ITEMS, cursor=visit.asked("cursor") or None
-    )
+    found = await visit.commons.history(entry, commons=place, limit=HISTORY_ITEMS, cursor=visit.asked("cursor") or None)
     identity = await visit.commons.identity()
     path = f"/entries/{entry.hex()}"
     try:
