@@ -42,10 +42,10 @@ class Settings:
     """Commons followed from this run on."""
     dial: bool = True
     """Whether to dial kept peers at all; off for a command that opens the folder by itself."""
-    reconcile_s: float = 30.0
-    """How often each session compares its sets again, besides when something changed."""
     names: tuple[str, ...] = ()
-    """Host names this node answers to behind a proxy (`wss://`)."""
+    """Host names this node answers to behind a proxy (`wss://HOST/p2p`), each with a port where that is not 443."""
+    keep_free: int | None = None
+    """Bytes of the disk that are to stay free: below, nothing is taken from peers and no import. None: by its size."""
 
 
 def default_data_folder() -> Path:

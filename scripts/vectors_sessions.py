@@ -128,6 +128,10 @@ MESSAGES: dict[str, m.Message] = {
     "refuse": m.Refuse(1, 0, ((ID, "not_admitted"),)),
     "done": m.Done(1, 0),
     "end": m.End("idle", "nothing was heard for a long time"),
+    "browse": m.Browse(),
+    "listing of nothing": m.Listing(()),
+    "listing": m.Listing(tuple(sorted((_bytes(f"commons {n}"), f"Lavoirs {n}") for n in range(64)))),
+    "listing of the longest name": m.Listing(((COMMONS, "é" * 400),)),
 }
 
 
@@ -184,7 +188,7 @@ def _bad_frames(cases: _Cases) -> None:
     bad("a byte behind the frame", bytes.fromhex("930b000000"), "bad_frame")
     bad("cut off", bytes.fromhex("930b00"), "bad_frame")
     bad("a float", bytes.fromhex("920bca00000000"), "bad_frame")
-    bad("type 13", [13], "unknown_message")
+    bad("type 15", [15], "unknown_message")
     bad("type -1", [-1], "unknown_message")
     bad("a value too few", [11, 0])
     bad("a value too many", [11, 0, 0, 0])
@@ -218,6 +222,15 @@ def _bad_frames(cases: _Cases) -> None:
     bad("a refusal of a short id", [10, 0, 0, [[b"", "later"]]])
     bad("an end with a long text", [12, "idle", "x" * 513])
     bad("an end without a text", [12, "idle"])
+    bad("a browse with a value", [13, None])
+    bad("a listing without its list", [14])
+    bad("a listing of 65", [14, sorted([_bytes(f"commons {n}"), "x"] for n in range(65))])
+    bad("a listing of a short id", [14, [[bytes(31), "x"]]])
+    bad("a listing of an id alone", [14, [[ID]]])
+    bad("a listing of a name in bytes", [14, [[ID, b"x"]]])
+    bad("a listing of a long name", [14, [[ID, "é" * 400 + "x"]]])
+    bad("a listing that descends", [14, [[ID, "x"], [bytes(32), "x"]]])
+    bad("a listing of one commons twice", [14, [[ID, "x"], [ID, "y"]]])
 
 
 def _bad_hellos(cases: _Cases) -> None:

@@ -88,7 +88,12 @@ async def _search(call: Call) -> int:
         cursor = page.next
         if cursor is None or not page.items:
             break
-    call.output.say(f"{shown} of {page.total} entries" if page.total else "Nothing found.")
+    if page.total:
+        call.output.say(f"{shown} of {page.total} entries")
+    elif await call.verbs.list_commons():
+        call.output.say("Nothing found.")
+    else:
+        call.output.say('Nothing is here yet: no commons is followed. Make one: p2pcommons commons create "NAME"')
     return 0
 
 

@@ -160,6 +160,7 @@ class Import:
 
     def _refuse(self, number: int, code: str, detail: str) -> None:
         self.summary.refused += 1
+        code = code.replace("_", "-")  # as the node says it
         self.summary.codes[code] = self.summary.codes.get(code, 0) + 1
         self._report(number, code, detail)
 
@@ -171,7 +172,7 @@ class Import:
 
 
 def _encoded(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")  # half a character: the node refuses the line, and says so
 
 
 class LineNumbers:

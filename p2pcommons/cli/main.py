@@ -70,6 +70,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.done()
         output.warn("p2pcommons: stopped; what was done stays, the same command goes on from there")
         return 1
+    except Exception as error:  # the edge of the program: a person is told, who wants to know more is shown
+        if os.environ.get("P2PCOMMONS_DEBUG"):
+            raise
+        output.done()
+        output.warn(
+            f"p2pcommons: something went wrong that nobody foresaw ({type(error).__name__}). Run: p2pcommons verify. "
+            "If it finds no fault, please report this; with P2PCOMMONS_DEBUG=1 set the command shows where."
+        )
+        return 1
 
 
 async def _run(command: Command, call: Call) -> int:

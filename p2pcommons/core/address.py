@@ -1,4 +1,4 @@
-"""Addresses of nodes: `[KEY@]HOST:PORT` and `[KEY@]wss://HOST[:PORT]/PATH` (chapter 30, addresses).
+"""Addresses of nodes: `[KEY@]HOST:PORT` and `[KEY@]wss://HOST[:PORT]/PATH` (chapters 21 and 30).
 
 Reads and writes the text. Knows no network: whether an address may be dialled or passed on is asked elsewhere.
 """

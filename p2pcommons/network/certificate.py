@@ -41,7 +41,13 @@ def keep_certificate(path: Path) -> Certificate:
             pem = path.read_bytes()
         except FileNotFoundError:
             pem = _make()
-            _write_secret(path, pem)
+            try:
+                _write_secret(path, pem)
+            except OSError as error:
+                raise StoreError(
+                    "folder_unusable",
+                    f"{path} cannot be written: {error.strerror}. Make room, or see whose folder it is, then try again.",
+                ) from error
         certificate = x509.load_pem_x509_certificate(pem)
         key = load_pem_private_key(pem, password=None)
     except (OSError, ValueError, TypeError) as error:

@@ -12,7 +12,7 @@ from p2pcommons.core.identity import verify
 from p2pcommons.core.merkle import root_from
 from p2pcommons.core.record import CommonsId, Plane, Record, check_body, commons_of, parse_header, record_id
 from p2pcommons.core.seal import Seal, Sealed, seal_message
-from p2pcommons.errors import FormError
+from p2pcommons.errors import FormError, StoreError
 from p2pcommons.node.runtime import NodeReplica
 from p2pcommons.store.sqlite import SqliteStore
 from p2pcommons.sync.digest import EMPTY, add
@@ -49,24 +49,34 @@ def check_store(
         result.fault(f"database: {text}")
     for commons in replica.followed():
         for plane in SYNCED_PLANES:
-            summed = EMPTY
-            seals: set[Seal] = set()
-            after: Key | None = None
-            before = replica.set_state(commons, plane)
-            while page := store.page(commons, plane, after, records_max=_PAGE_RECORDS, bytes_max=_PAGE_BYTES):
-                last = page[-1].record
-                after = Key(last.header.time, last.id)
-                for sealed in page:
-                    _check_record(commons, plane, sealed, replica, result)
-                    if sealed.seal not in seals:
-                        seals.add(sealed.seal)
-                        _check_seal(store, sealed.seal, result)
-                summed = add(summed, [sealed.record.id for sealed in page])
-                result.records += len(page)
-                progress(result.records, total)
-                yield result
-            _check_sum(commons, plane, before, summed, replica, result)
+            try:
+                for _ in _check_plane(commons, plane, store, replica, result):
+                    progress(result.records, total)
+                    yield result
+            except StoreError as error:  # so damaged that the check cannot go on here
+                result.fault(f"commons {commons.hex()}, {Plane(plane).name.lower()}: {error.detail}")
     yield result
+
+
+def _check_plane(
+    commons: CommonsId, plane: int, store: SqliteStore, replica: NodeReplica, result: Checked
+) -> Iterator[None]:
+    summed = EMPTY
+    seals: set[Seal] = set()
+    after: Key | None = None
+    before = replica.set_state(commons, plane)
+    while page := store.page(commons, plane, after, records_max=_PAGE_RECORDS, bytes_max=_PAGE_BYTES):
+        last = page[-1].record
+        after = Key(last.header.time, last.id)
+        for sealed in page:
+            _check_record(commons, plane, sealed, replica, result)
+            if sealed.seal not in seals:
+                seals.add(sealed.seal)
+                _check_seal(store, sealed.seal, result)
+        summed = add(summed, [sealed.record.id for sealed in page])
+        result.records += len(page)
+        yield
+    _check_sum(commons, plane, before, summed, replica, result)
 
 
 def _check_record(commons: CommonsId, plane: int, sealed: Sealed, replica: NodeReplica, result: Checked) -> None:

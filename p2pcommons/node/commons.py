@@ -436,7 +436,7 @@ class Commons:
         if self._neighbours is None or not self._neighbours.dials:
             return Check("neighbours", True, "no node runs, so none are looked at")
         peers = self._neighbours.infos()
-        met = sum(peer.state == "connected" for peer in peers)
+        met = len({peer.key for peer in peers if peer.state == "connected"})
         if met or not peers:
             return Check("neighbours", True, f"{met} connected")
         whys = "; ".join(peer.why for peer in peers if peer.why)

@@ -30,10 +30,16 @@ class Engine:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self.jobs = 0
+        """Jobs handed over and not answered yet: those that wait and the one under way."""
 
     async def run(self, job: Callable[[], T]) -> T:
         """Run a job in the engine's thread. Once begun it runs to its end, even if the caller is cancelled."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, job)
+        self.jobs += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, job)
+        finally:
+            self.jobs -= 1
 
     def close(self) -> None:
         """Wait for the job under way and let the thread go."""

@@ -92,7 +92,12 @@ def _frames(file: BinaryIO) -> Iterator[tuple[CommonsId, int, list[Any]]]:
         frame = file.read(size) if size <= FRAME_BYTES_MAX else b""
         if len(head) < 4 or len(frame) < size:
             raise FormError("truncated", "This pack file ends in the middle: copy it again. What came before was kept.")
-        value = decode(frame, bytes_max=FRAME_BYTES_MAX)
+        try:
+            value = decode(frame, bytes_max=FRAME_BYTES_MAX)
+        except FormError as error:
+            raise FormError(
+                error.code, f"This pack file is damaged ({error.detail}): ask for it again. What came before was kept."
+            ) from error
         if (
             type(value) is not list
             or len(value) != 3

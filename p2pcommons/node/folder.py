@@ -171,7 +171,13 @@ class DataFolder:
             return b""
 
     def _write(self, name: str, data: bytes) -> None:
-        write_secret(self.path / name, data)
+        try:
+            write_secret(self.path / name, data)
+        except OSError as error:
+            raise StoreError(
+                "folder_unusable",
+                f"{self.path / name} cannot be written: {error.strerror}. Make room, or see whose folder it is, then try again.",
+            ) from error
 
 
 def write_secret(path: Path, data: bytes) -> None:
@@ -179,10 +185,13 @@ def write_secret(path: Path, data: bytes) -> None:
     partial = path.with_name(path.name + ".partial")
     handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(handle, data)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(handle)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
     os.replace(partial, path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:

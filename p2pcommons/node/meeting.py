@@ -29,6 +29,7 @@ from p2pcommons.sync.events import (
     PeerRefused,
     ProgressMade,
     RecordsReceived,
+    RecordsSent,
     SessionEnded,
 )
 from p2pcommons.sync.session import Session
@@ -45,6 +46,7 @@ class Standing:
     state: str = "comparing"
     why: str = ""
     received: int = 0
+    sent: int = 0
     have: int = 0
     of: int = 0
 
@@ -119,7 +121,7 @@ class Meeting:
     def commons(self) -> tuple[PeerCommons, ...]:
         """How each commons stands, for `status`."""
         return tuple(
-            PeerCommons(commons, each.state, each.why, each.received) for commons, each in self.standings.items()
+            PeerCommons(commons, each.state, each.why, each.received, each.sent) for commons, each in self.standings.items()
         )
 
     # -- the three tasks
@@ -195,6 +197,8 @@ class Meeting:
                 standing = self._standing(event.commons)
                 standing.received += event.count
                 standing.state = "receiving"
+            case RecordsSent():
+                self._standing(event.commons).sent += event.count
             case ProgressMade():
                 standing = self._standing(event.commons)
                 standing.state, standing.have, standing.of = "receiving", event.have, event.of

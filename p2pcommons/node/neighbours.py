@@ -102,6 +102,8 @@ class Neighbours:
         contact = self._add(address, kept=kept)
         if kept and not contact.kept:
             contact.kept = True
+        if address.key is not None:  # a person says who is meant there, from now on
+            contact.address = address
         contact.pinned = address.key or contact.pinned
         await self._save()
         return self._contact_info(contact)
@@ -124,8 +126,8 @@ class Neighbours:
                 await meeting.end("blocked", "this node does not meet yours")
 
     def following(self, commons: CommonsId) -> int:
-        """How many sessions under way follow this commons too."""
-        return sum(commons in meeting.standings for meeting in self._meetings())
+        """How many nodes met now follow this commons too. Two that dialled each other hold two sessions and are one."""
+        return len({meeting.peer for meeting in self._meetings() if commons in meeting.standings})
 
     def filling(self, commons: CommonsId) -> bool:
         """Whether records of this commons are coming in."""

@@ -17,6 +17,7 @@ from p2pcommons.commons.charter import Charter
 from p2pcommons.commons.meaning import CommonsMeaning
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import NotFound
+from p2pcommons.node.disk import Disk
 from p2pcommons.node.engine import Engine, ReaderPool
 from p2pcommons.node.folder import DataFolder, Keys
 from p2pcommons.store.reading import SqliteReader
@@ -37,8 +38,9 @@ class Runtime:
     replica: NodeReplica
     readers: ReaderPool[SqliteReader]
 
-    def __init__(self, folder: DataFolder) -> None:
+    def __init__(self, folder: DataFolder, *, keep_free: int | None = None) -> None:
         self.folder = folder
+        self.disk = Disk(folder.path, keep_free)
         self.meaning = CommonsMeaning()
         self.engine = Engine()
         self.started_ms = 0

@@ -123,6 +123,16 @@ class PeerInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskInfo:
+    """The disk under the data folder, in bytes."""
+
+    total: int
+    free: int
+    floor: int  # below it nothing is taken from peers and no import; own single writes go on
+    low: bool  # whether that is so now
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """Everything one asks first: is it up, who is it, what does it follow, whom does it see."""
 
@@ -138,6 +148,7 @@ class Status:
     addresses: tuple[Address, ...] = ()
     commons: tuple[CommonsInfo, ...] = ()
     peers: tuple[PeerInfo, ...] = ()
+    disk: DiskInfo | None = None
 
 
 class Sample(NamedTuple):

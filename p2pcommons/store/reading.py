@@ -315,7 +315,12 @@ class SqliteReader:
                 [(number,) for number in {row[4] for row in rows}],
             )
         }  # fmt: skip
-        return [Sealed(read_record(*row[:4]), seals[row[4]], row[5]) for row in rows]
+        try:
+            return [Sealed(read_record(*row[:4]), seals[row[4]], row[5]) for row in rows]
+        except KeyError as error:
+            raise StoreError(
+                "damaged", "the seal of a record is gone: restore a backup, or sync again in a new data folder"
+            ) from error
 
     def _hits(self, numbers: Sequence[int]) -> list[Hit]:
         rows = self._database.each(
@@ -331,9 +336,14 @@ class SqliteReader:
 
 
 def read_record(identifier: bytes, header: bytes, salt: bytes | None, body: bytes | None) -> Record:
-    """A record from bytes that were checked before they were stored."""
-    _, commons, plane, author, after, time, subject, prev, kind, body_hash, size = unpack_ordered(header)
-    parsed = Header(commons, plane, author, after, time, subject, tuple(prev), kind, body_hash, size)
+    """A record from bytes that were checked before they were stored. StoreError `damaged` where the disk lost them."""
+    try:
+        _, commons, plane, author, after, time, subject, prev, kind, body_hash, size = unpack_ordered(header)
+        parsed = Header(commons, plane, author, after, time, subject, tuple(prev), kind, body_hash, size)
+    except (ValueError, TypeError) as error:
+        raise StoreError(
+            "damaged", f"record {identifier.hex()} cannot be read: restore a backup, or sync again in a new data folder"
+        ) from error
     return Record(RecordId(identifier), parsed, header, salt, body)
 
 

@@ -50,6 +50,14 @@ class RecordsReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordsSent:
+    """A frame with so many records is on its way."""
+
+    commons: CommonsId
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class ProgressMade:
     """So many records of a set are here, of about so many."""
 
@@ -85,6 +93,13 @@ class CollisionFound:
 
 
 @dataclass(frozen=True, slots=True)
+class CommonsListed:
+    """What the peer says it follows and is announced: ids and names, by its word alone."""
+
+    commons: tuple[tuple[bytes, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PeerRefused:
     """The peer ended the session, and said why."""
 
@@ -107,10 +122,12 @@ Event: TypeAlias = (
     | CommonsMatched
     | CommonsLeft
     | RecordsReceived
+    | RecordsSent
     | ProgressMade
     | Completed
     | Differed
     | CollisionFound
+    | CommonsListed
     | PeerRefused
     | SessionEnded
 )

@@ -32,6 +32,7 @@ class Supply:
         self._made: deque[Packs] = deque()  # parts of a frame that came out too large
         self._under_way: deque[int] = deque()
         self.bytes_under_way = 0
+        self.records_given = 0  # in all frames made so far
 
     @property
     def is_empty(self) -> bool:
@@ -108,7 +109,7 @@ class Supply:
 
     def _fitting(self, packs: Packs) -> bytes:
         try:
-            return encode_message(packs)
+            frame = encode_message(packs)
         except LocalProtocolError:
             # Few records of many trees bring more hashes than a writer reckons with: such a frame goes in halves.
             half = len(packs.packs) // 2
@@ -116,6 +117,8 @@ class Supply:
                 raise
             self._made.appendleft(replace(packs, packs=packs.packs[half:]))
             return self._fitting(replace(packs, answered=0, cursor=None, packs=packs.packs[:half]))
+        self.records_given += sum(len(pack[5]) for pack in packs.packs)
+        return frame
 
 
 class Demand:

@@ -114,6 +114,12 @@ class Holding(Generic[C]):
             new += len(fresh)
         return Receipt(new, refused)
 
+    def pause(self, records: Sequence[Sealed]) -> Receipt:
+        """Take none of these: what is not here already is answered `paused`."""
+        identifiers = [sealed.record.id for sealed in records]
+        present = self._store.present(identifiers)
+        return Receipt(0, {identifier: "paused" for identifier in identifiers if identifier not in present})
+
     def _counts(self, author: bytes) -> bool:
         return self.charter is not None and self.charter.counts(author)
 

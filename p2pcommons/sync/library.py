@@ -35,6 +35,10 @@ class Library(Protocol):
         """The commons this node keeps."""
         ...
 
+    def announced(self) -> Sequence[tuple[CommonsId, str]]:
+        """Those of them whose charter is here and says that anybody may hear of them, with their names."""
+        ...
+
     def state_number(self, commons: CommonsId) -> int:
         """Grows with every change of the commons' sets."""
         ...

@@ -51,6 +51,16 @@ class CharterSets(Protocol):
         ...
 
     @property
+    def name(self) -> str:
+        """What people call the commons; empty where its founding record is not here."""
+        ...
+
+    @property
+    def announced(self) -> bool:
+        """Whether anybody may hear of it."""
+        ...
+
+    @property
     def digest(self) -> bytes:
         """32 bytes: hash of the charter view."""
         ...

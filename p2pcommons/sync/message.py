@@ -19,6 +19,8 @@ from p2pcommons.core.limits import (
     FRAME_BYTES_MAX,
     HELLO_BYTES_MAX,
     IDS_PER_FRAME_MAX,
+    LISTING_MAX,
+    LISTING_NAME_BYTES_MAX,
     PACK_RECORDS_MAX,
     RANGE_MESSAGE_BYTES_MAX,
     REFUSALS_MAX,
@@ -31,7 +33,7 @@ from p2pcommons.sync.storage import Key
 PLANES: Final = (0, 1)
 """The planes that version 1 keeps the same."""
 
-AFRESH: Final = 1  # flags of an opening (SESSION-21)
+AFRESH: Final = 1  # flags of an opening (SESSION-24, SESSION-25, SESSION-34)
 STREAM: Final = (2, 4)  # one for each plane
 THOROUGH: Final = 8
 _FLAGS_MAX: Final = 15
@@ -189,7 +191,35 @@ class End:
     detail: str
 
 
-Message: TypeAlias = Hello | Proof | Names | Leave | Open | Range | Ask | Want | Packs | Confirm | Refuse | Done | End
+@dataclass(frozen=True, slots=True)
+class Browse:
+    """Asks which commons the peer follows that are announced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Announced commons and their names, ascending by id."""
+
+    commons: tuple[tuple[bytes, str], ...]
+
+
+Message: TypeAlias = (
+    Hello
+    | Proof
+    | Names
+    | Leave
+    | Open
+    | Range
+    | Ask
+    | Want
+    | Packs
+    | Confirm
+    | Refuse
+    | Done
+    | End
+    | Browse
+    | Listing
+)
 
 
 def encode_message(message: Message) -> bytes:
@@ -382,6 +412,13 @@ def _parse_refused(fields: list[Any]) -> list[Any]:
     return [_slot(slot), _plane(plane), tuple((_bytes(identifier, 32), _code(code)) for identifier, code in pairs)]
 
 
+def _parse_listing(fields: list[Any]) -> list[Any]:
+    pairs = [_list(item, 2, 2) for item in _list(fields[0], LISTING_MAX)]
+    listed = tuple((_bytes(commons, 32), _text(name, LISTING_NAME_BYTES_MAX)) for commons, name in pairs)
+    _ascending([commons for commons, _ in listed])
+    return [listed]
+
+
 _Parse: TypeAlias = Callable[[list[Any]], list[Any]]
 _TYPES: Final[tuple[tuple[type[Any], int, Callable[[Any], list[Any]], _Parse], ...]] = (
     (Hello, 1, _hello_fields, _parse_hello),
@@ -397,6 +434,8 @@ _TYPES: Final[tuple[tuple[type[Any], int, Callable[[Any], list[Any]], _Parse], .
     (Refuse, 3, _refused_fields, _parse_refused),
     (Done, 2, lambda m: [m.slot, m.plane], lambda f: [_slot(f[0]), _plane(f[1])]),
     (End, 2, lambda m: [m.code, m.detail], lambda f: [_code(f[0]), _text(f[1], DETAIL_BYTES_MAX)]),
+    (Browse, 0, lambda m: [], lambda f: []),
+    (Listing, 1, lambda m: [m.commons], _parse_listing),
 )
 _BY_CLASS: Final = {kind: (number, to_wire, fields) for number, (kind, fields, to_wire, _) in enumerate(_TYPES)}
 _BY_NUMBER: Final = {number: (kind, fields, parse) for number, (kind, fields, _, parse) in enumerate(_TYPES)}

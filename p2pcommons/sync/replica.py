@@ -46,6 +46,8 @@ class Replica(Generic[C]):
         self._last: dict[tuple[bytes, int, bytes], Key] = {}
         self.changes: list[Change] = []
         """What changed since the driver last emptied this list."""
+        self.pauses = False
+        """While set, records from elsewhere are answered `paused` and not kept: the disk is nearly full, say."""
         self._held = {commons: self._holding(commons) for commons in store.followed()}
 
     def _holding(self, commons: CommonsId) -> Holding[C]:
@@ -75,6 +77,11 @@ class Replica(Generic[C]):
     def charter(self, commons: CommonsId) -> C | None:
         """The charter, or None while nothing of this commons is here."""
         return self._of(commons).charter
+
+    def announced(self) -> list[tuple[CommonsId, str]]:
+        """The followed commons that anybody may hear of, and their names."""
+        charters = [(commons, held.charter) for commons, held in self._held.items()]
+        return [(commons, charter.name) for commons, charter in charters if charter is not None and charter.announced]
 
     def digest(self, commons: CommonsId) -> Digest:
         """One consistent moment of one commons; from memory, safe to call from any thread."""
@@ -167,7 +174,8 @@ class Replica(Generic[C]):
             records.extend(pack.records)
             trees.setdefault(pack.seal, {}).update(pack.known)
             refused.update(pack.faults)
-        receipt = self._of(commons).take(records, trees, now_ms)
+        held = self._of(commons)
+        receipt = held.pause(records) if self.pauses else held.take(records, trees, now_ms)
         return Receipt(receipt.new, refused | dict(receipt.refused))
 
     def _read(self, commons: CommonsId, value: Any) -> Pack:

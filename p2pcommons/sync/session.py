@@ -28,22 +28,27 @@ from p2pcommons.errors import FormError, RemoteProtocolError
 from p2pcommons.sync.events import (
     ClockDiffered,
     CommonsLeft,
+    CommonsListed,
     CommonsMatched,
     Event,
     HandshakeDone,
     PeerRefused,
+    RecordsSent,
     SessionEnded,
 )
 from p2pcommons.sync.exchange import Exchange
 from p2pcommons.sync.handshake import ANYBODY, Handshake, Role, host_of
 from p2pcommons.sync.library import Library, Taken
+from p2pcommons.sync.listing import FEATURE, Browsing
 from p2pcommons.sync.message import (
     Ask,
+    Browse,
     Confirm,
     Done,
     End,
     Hello,
     Leave,
+    Listing,
     Message,
     Names,
     Open,
@@ -77,7 +82,7 @@ TRANSITIONS: Final[dict[tuple[State, type[Any]], State]] = {
     (State.NAMES_AWAITED, Names): State.ESTABLISHED,
     **{
         (State.ESTABLISHED, kind): State.ESTABLISHED
-        for kind in (Names, Leave, Open, Range, Ask, Want, Packs, Confirm, Refuse, Done)
+        for kind in (Names, Leave, Open, Range, Ask, Want, Packs, Confirm, Refuse, Done, Browse, Listing)
     },
     **{(state, End): State.ENDED for state in State if state is not State.ENDED},
 }
@@ -118,6 +123,7 @@ class Session:
             now_ms=now_ms,
             expected=(expected if role is Role.DIALLER else None) or ANYBODY,
             versions=tuple(versions),
+            features=(FEATURE,),
             window=WINDOW_BYTES,
             host=host_of(channel) if role is Role.DIALLER else "",
             agent=agent,
@@ -126,6 +132,7 @@ class Session:
         self._outbox: list[bytes] = [self._handshake.frame] if role is Role.DIALLER else []
         self._events: list[Event] = []
         self._naming: Naming | None = None
+        self._browsing = Browsing(agreed=False)
         self._exchanges: dict[int, Exchange] = {}
         self._turn = 0  # which commons may send next
 
@@ -207,6 +214,16 @@ class Session:
             self._try(lambda: self._take_local_change(now_ms))
         return self._happened()
 
+    def browse(self, now_ms: int) -> list[Event]:
+        """Ask which announced commons the peer follows; `CommonsListed` tells, empty if the peer does not list."""
+        self._now_ms = now_ms
+        if self._state is State.ESTABLISHED:
+            if not self._browsing.agreed:
+                self._events.append(CommonsListed(()))
+            elif (question := self._browsing.ask()) is not None:
+                self._send(question)
+        return self._happened()
+
     def close(self, code: str = "closing", detail: str = "this node ends the session") -> list[Event]:
         """End the session from this side."""
         if self._state is not State.ENDED:
@@ -233,6 +250,10 @@ class Session:
                     exchange = self._exchange(opening.slot)
                     if exchange is not None:
                         exchange.take_opening(opening)
+            case Browse():
+                self._send(self._browsing.answer(self._library.announced()))
+            case Listing():
+                self._events.append(self._browsing.take(message))
             case Leave():
                 self._named.take_leave(message.slot)
                 self._drop(message.slot)
@@ -254,6 +275,7 @@ class Session:
         self._events.append(HandshakeDone(self.peer, theirs.agent, ahead_ms))
         if abs(ahead_ms) > AHEAD_MS_MAX:
             self._events.append(ClockDiffered(ahead_ms))
+        self._browsing = Browsing(agreed=FEATURE in theirs.features)
         self._naming = Naming(self.role, self._handshake.transcript, self._random)
         if self.role is Role.DIALLER:
             self._send(self._handshake.proof())
@@ -360,9 +382,11 @@ class Session:
             exchange = exchanges[(self._turn + place) % len(exchanges)]
             if exchange.supply.is_empty:
                 continue
+            given = exchange.supply.records_given
             frame = exchange.supply.next_frame()
             self._advance(exchange)  # what was left may be nothing: then it is done
             if frame is not None:
+                self._events.append(RecordsSent(exchange.commons, exchange.supply.records_given - given))
                 self._turn = (self._turn + place + 1) % len(exchanges)
                 return frame
         return None

@@ -70,7 +70,7 @@ def entry_of(values: Mapping[str, str]) -> tuple[dict[str, Any], Errors]:
     for name in LISTS:
         _take(entry, errors, name, name, _lines(values.get(name, ""), [], agents=name == "creators") or None)
     place = _place(values, {}, errors)
-    if place:
+    if place and not errors.keys() & set(PLACE):
         _take(entry, errors, "place", "place.name", place if set(place) != {"name"} else place["name"])
     for name in ("type", "title"):
         if name not in entry:
@@ -208,7 +208,7 @@ def _place(values: Mapping[str, str], rest: Mapping[str, Any], errors: Errors) -
         else:
             place[part] = number
     given = [part for part in ("lat", "lon") if values.get(f"place.{part}", "").strip()]
-    if len(given) == 1:
+    if len(given) == 1 and not errors.keys() & set(PLACE):
         missing = "lon" if given == ["lat"] else "lat"
         errors.setdefault(f"place.{missing}", labels.FIELD_ERRORS["place"])
     return place

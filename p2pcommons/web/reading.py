@@ -47,10 +47,10 @@ class Row(NamedTuple):
 
 
 def rows(texts: Texts, entry: Mapping[str, Any]) -> list[Row]:
-    """All fields but the title, in reading order."""
+    """All fields in reading order, but what stands above them: type and title."""
     found = []
     for name, field in FIELDS.items():
-        if name != "title" and entry.get(name) is not None:
+        if name not in ("type", "title") and entry.get(name) is not None:
             found.append(Row(name, tuple(field_values(texts, field, entry[name])), field.multilingual))
     if entry.get("source"):
         sources = tuple(_line("source", source) for source in entry.get("sources", [entry["source"]]))

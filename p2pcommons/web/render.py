@@ -49,10 +49,22 @@ def environment() -> Environment:
     """The template engine; a template is read when it is first used."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    made = Environment(
+    class Templates(Environment):
+        """A name that no view gave is an error; what a mapping does not hold is None (entries have few fields)."""
+
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            found = super().getattr(obj, attribute)
+            return None if isinstance(found, StrictUndefined) and isinstance(obj, Mapping) else found
+
+        def getitem(self, obj: Any, argument: Any) -> Any:
+            found = super().getitem(obj, argument)
+            return None if isinstance(found, StrictUndefined) and isinstance(obj, Mapping) else found
+
+    made = Templates(
         loader=PackageLoader("p2pcommons.web", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
@@ -71,6 +83,10 @@ def environment() -> Environment:
         accepted_name=ACCEPTED,
     )
     return made
+
+
+def _shown(value: Any) -> Any:
+    return "" if value is None else value
 
 
 def render(visit: Visit, template: str, values: Mapping[str, Any]) -> str:

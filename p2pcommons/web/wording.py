@@ -106,13 +106,13 @@ def metres(texts: Texts, value: int) -> str:
 
 def degrees(texts: Texts, latitude: float, longitude: float) -> Markup:
     """A point on the map."""
-    return texts.text(
-        "{latitude}° N, {longitude}° E", latitude=_short(texts, latitude), longitude=_short(texts, longitude)
-    )
+    north = texts.text(N_("{degrees}° N") if latitude >= 0 else N_("{degrees}° S"), degrees=_short(texts, latitude))
+    east = texts.text(N_("{degrees}° E") if longitude >= 0 else N_("{degrees}° W"), degrees=_short(texts, longitude))
+    return Markup("{}, {}").format(north, east)
 
 
 def _short(texts: Texts, value: float) -> str:
-    return texts.number(round(value, 5)).replace("-", "\u2212")
+    return texts.number(abs(round(value, 5)))
 
 
 def language_name(texts: Texts, tag: str) -> str:

@@ -24,6 +24,7 @@ from tests.e2e.processes import COMMAND, NodeProcess, answer, command, made_up
 SEED = int(os.environ.get("P2PCOMMONS_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 DATABASE = "catalogue.sqlite"
+HERE = ("--no-lan", "--api", "127.0.0.1:0", "--listen", "127.0.0.1:0")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def folder(original: Path, tmp_path: Path) -> Path:
 
 def every_way(data: Path, *says: str) -> None:
     """A folder that cannot be used says so whoever asks."""
-    for words in (("search", "cahier"), ("up", "--no-lan", "--api", "127.0.0.1:0", "--listen", "127.0.0.1:0")):
+    for words in (("search", "cahier"), ("up", *HERE)):
         done = command(data, *words, check=False)
         refused(done, *says)
         assert done.stdout == ""
@@ -82,7 +83,7 @@ def test_a_database_of_another_program_is_refused_unharmed(folder: Path) -> None
     database.commit()
     database.close()
     before = (folder / DATABASE).read_bytes()
-    every_way(folder, "another program", "--data")
+    every_way(folder, "another program", "another data folder")
     assert (folder / DATABASE).read_bytes() == before
 
 
@@ -184,10 +185,11 @@ async def test_a_full_disk_during_an_import_is_one_clear_error_and_loses_nothing
                 assert [each["name"] for each in answer(node.data, "status")["commons"]] == ["Plein"]
             before = answer(node.data, "commons", "show", commons)["digest"]
             node.kill()
-            node.start()
-            assert answer(node.data, "commons", "show", commons)["digest"] == before
+            told(command(node.data, "up", *HERE, check=False).stderr, str(node.data), "room")
 
             change("size=200m")
+            node.start()
+            assert answer(node.data, "commons", "show", commons)["digest"] == before
             again = answer(node.data, "import", str(lines), "--commons", commons)
             assert (again["complete"], again["refused"]) == (True, 0)
             assert again["added"] + again["unchanged"] == 12_000 and again["unchanged"] >= broken["added"]
@@ -235,12 +237,11 @@ def test_a_full_disk_with_no_node_is_one_clear_error_too(tmp_path: Path) -> None
 def test_a_disk_full_from_the_start_is_one_clear_error(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "1m") as change:
         filler = tmp_path / "disk" / "filler"
-        with filler.open("wb") as file, pytest.raises(OSError):
+        with pytest.raises(OSError), filler.open("wb", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
-                file.flush()
         data = tmp_path / "disk" / "node"
-        for words in (("commons", "create", "Rien"), ("up", "--no-lan", "--api", "127.0.0.1:0", "--listen", "127.0.0.1:0")):
+        for words in (("commons", "create", "Rien"), ("up", *HERE)):
             told(command(data, *words, check=False).stderr)
         filler.unlink()
         change("size=50m")
@@ -326,11 +327,12 @@ def test_what_may_not_be_read_or_written_is_one_clear_error(unprivileged: Path) 
         ("[]", "object"),
         ('{"fields": {"titel": "title"}}', "titel"),
         ('{"fields": {"title": 7}}', "title"),
-        ('{"fields": {"title": "nowhere"}}', "nowhere"),
+        ('{"fields": {"title": "name"}}', "constants"),
         ('{"fields": {"title": "name"}, "surprise": 1}', "surprise"),
-        ('{"fields": {"title": "name"}, "source": "x:{nowhere}"}', "nowhere"),
+        ('{"fields": {"title": "nowhere"}, "constants": {"type": "book"}}', "nowhere"),
+        ('{"fields": {"title": "name"}, "constants": {"type": "book"}, "source": "x:{nowhere}"}', "nowhere"),
         ('{"fields": {"title": "name"}, "constants": {"type": "spaceship"}}', "spaceship"),
-        ("[" * 100_000, "line 1"),
+        ("[" * 100_000, "nested"),
     ],
 )
 def test_a_bad_mapping_is_one_line_that_names_what_is_wrong(
@@ -361,8 +363,11 @@ def test_lines_that_cannot_be_taken_are_named_and_the_others_are(folder: Path, t
     assert (summary["added"], summary["complete"]) == (2, True)
     lines = done.stderr.splitlines()
     assert "Traceback" not in done.stderr
-    assert [int(line.split()[1].rstrip(":")) for line in lines[:-1]] == [2, 3, 4, 6, 7, 8], done.stderr
-    assert "titre" in lines[2] and "spaceship" in lines[1]
+    said = {int(line.split()[1].rstrip(":")): line for line in lines[:-1]}
+    assert sorted(said) == [2, 3, 4, 6, 7, 8] and len(said) == len(lines) - 1, done.stderr
+    assert "spaceship" in said[3] and "titre" in said[4]
+    codes = {"bad-json": 1, "bad-field": 2, "unknown-field": 1, "line-too-long": 1, "not-utf8": 1}
+    assert summary["refusals"] == codes
     assert lines[-1].startswith("p2pcommons: ") and "6 lines were refused" in lines[-1]
 
 

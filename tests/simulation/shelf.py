@@ -76,6 +76,7 @@ class Shelf:
         self.cursors: dict[tuple[CommonsId, int], Key] = {}
         self.numbers: dict[CommonsId, int] = {}
         self.lost: set[bytes] = set()
+        self.told: set[bytes] = set()  # commons that are announced
         self.paused = False
         self.received_bytes = 0
         for one in commons:
@@ -103,6 +104,9 @@ class Shelf:
 
     def followed(self) -> list[CommonsId]:
         return list(self.sets)
+
+    def announced(self) -> list[tuple[CommonsId, str]]:
+        return [(commons, f"commons {commons.hex()[:4]}") for commons in self.sets if commons in self.told]
 
     def state_number(self, commons: CommonsId) -> int:
         return self.numbers[commons]

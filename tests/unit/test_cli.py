@@ -375,7 +375,12 @@ def test_a_terminal_is_told_the_first_refusals_of_a_sort_and_a_file_all(
     monkeypatch.setattr(Output, "on_terminal", True)
     assert main(["import", str(file)]) == 1
     said = capsys.readouterr().err
-    assert said.count("[bad_json]\n") == 20 and "[not_an_object]\n" in said and "and 480 lines more: bad_json" in said and "501 lines were refused" in said
+    assert (
+        said.count("[bad_json]\n") == 20
+        and "[not_an_object]\n" in said
+        and "and 480 lines more: bad_json" in said
+        and "501 lines were refused" in said
+    )
 
 
 def test_a_dry_run_checks_every_line_and_asks_no_node(

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from p2pcommons.core.encoding import encode
-from p2pcommons.core.limits import FRAME_BYTES_MAX, HELLO_BYTES_MAX, IDS_PER_FRAME_MAX, REFUSALS_MAX
+from p2pcommons.core.limits import FRAME_BYTES_MAX, HELLO_BYTES_MAX, IDS_PER_FRAME_MAX, LISTING_MAX, LISTING_NAME_BYTES_MAX, REFUSALS_MAX
 from p2pcommons.errors import LocalProtocolError, RemoteProtocolError
 from p2pcommons.sync import message as m
 from p2pcommons.sync.storage import Key
@@ -29,6 +29,8 @@ MESSAGES = [
     m.Refuse(1, 0, ((ID, "not_admitted"),)),
     m.Done(1, 0),
     m.End("idle", "nothing was heard"),
+    m.Browse(),
+    m.Listing(((ID, "Lavoirs du Léon"), (b"\x02" * 32, ""))),
 ]
 
 
@@ -64,7 +66,7 @@ def test_a_hello_may_say_more_than_is_known() -> None:
         (b"\x07", "bad_frame"),
         (b"\x90", "bad_frame"),
         (b"\x91\xc3", "bad_frame"),
-        (b"\x91\x0d", "unknown_message"),
+        (b"\x91\x0f", "unknown_message"),
         (b"\x91\xff", "unknown_message"),
         (b"\x92\x0b\x07", "bad_message"),  # a value too few
         (encode([11, 4096, 0]), "bad_message"),  # no slot
@@ -89,6 +91,10 @@ def test_a_hello_may_say_more_than_is_known() -> None:
         (encode([9, 0, 0, [[ID]]]), "bad_message"),
         (encode([12, "idle", "x" * 513]), "bad_message"),
         (encode([12, "idle", 3]), "bad_message"),
+        (encode([13, 0]), "bad_message"),
+        (encode([14, [[ID, "twice"], [ID, "twice"]]]), "bad_message"),
+        (encode([14, [[ID, "n" * (LISTING_NAME_BYTES_MAX + 1)]]]), "bad_message"),
+        (encode([14, [[bytes([i]) * 32, ""] for i in range(LISTING_MAX + 1)]]), "bad_message"),
         (encode([0, {"a": bytes(HELLO_BYTES_MAX)}]), "bad_message"),
     ],
 )

@@ -1,6 +1,7 @@
 """Sessions, step by step: handshake, naming, windows, leaving, time, and what ends a session."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from simulation.shelf import COMMONS, NOW_MS, Shelf, key_of, records_of
@@ -10,6 +11,8 @@ from p2pcommons.core.limits import (
     AHEAD_MS_MAX,
     FRAME_BYTES_MAX,
     HANDSHAKE_MS_MAX,
+    LISTING_MAX,
+    LISTING_NAME_BYTES_MAX,
     NAMES_MIN,
     SESSION_IDLE_MS_MAX,
     WINDOW_BYTES,
@@ -20,6 +23,7 @@ from p2pcommons.sync.events import (
     ClockDiffered,
     CollisionFound,
     CommonsLeft,
+    CommonsListed,
     CommonsMatched,
     Completed,
     Differed,
@@ -27,9 +31,11 @@ from p2pcommons.sync.events import (
     PeerRefused,
     ProgressMade,
     RecordsReceived,
+    RecordsSent,
     SessionEnded,
 )
 from p2pcommons.sync.handshake import Role, hosted_channel, prove, transcript
+from p2pcommons.sync.listing import listing
 from p2pcommons.sync.naming import tag
 from p2pcommons.sync.range_index import RangeIndex
 from p2pcommons.sync.rounds import TRANSITIONS as ROUND
@@ -342,6 +348,14 @@ def test_an_empty_node_gets_the_sets_in_order_and_hears_of_progress() -> None:
     assert empty.cursors == {}
 
 
+def test_what_one_end_says_it_sent_is_what_the_other_received() -> None:
+    full = shelf(1000)
+    link = Link(full, Shelf()).run()
+    sent = sum(event.count for event in link.dialler.told(RecordsSent))
+    assert sent == sum(event.count for event in link.listener.told(RecordsReceived)) == sum(map(len, full.ids()))
+    assert link.listener.told(RecordsSent) == []
+
+
 def test_a_stream_that_was_cut_goes_on_where_it_was() -> None:
     full, empty = shelf(2000), Shelf()
     link = Link(full, empty)
@@ -632,6 +646,63 @@ def test_the_end_of_a_peer_is_told_with_its_code() -> None:
     puppet.say(m.End("closing", "good night"))
     assert puppet.events[-2:] == [PeerRefused("closing", "good night"), SessionEnded("closing", "good night", False)]
     assert puppet.subject.is_over and puppet.subject.next_deadline() is None
+
+
+# -- announced commons
+
+
+def test_only_announced_commons_are_listed_and_only_to_who_asks() -> None:
+    told = Shelf([COMMONS, OTHER])
+    told.told = {COMMONS}
+    link = Link(Shelf([]), told).run()
+    assert link.dialler.told(CommonsListed) == []
+    link.dialler.events += link.dialler.session.browse(link.clock.now_ms)
+    link.run()
+    (listed,) = link.dialler.told(CommonsListed)
+    assert listed == CommonsListed(((COMMONS, told.announced()[0][1]),))
+    assert link.listener.told(CommonsListed) == [] and not link.dialler.session.is_over
+
+
+def test_either_end_may_ask_again_once_it_was_answered() -> None:
+    link = Link(Shelf([]), Shelf([])).run()
+    for end in link.ends:
+        end.session.browse(link.clock.now_ms)
+        end.session.browse(link.clock.now_ms)  # not sent: the first is not answered yet
+        link.run()
+        end.session.browse(link.clock.now_ms)
+        link.run()
+        assert end.told(CommonsListed) == [CommonsListed(()), CommonsListed(())]
+
+
+def test_a_listing_is_bounded_and_long_names_are_cut() -> None:
+    many = [(sha256(b"%d" % n).digest(), "é" * LISTING_NAME_BYTES_MAX) for n in range(LISTING_MAX + 1)]
+    made = listing(many)
+    assert m.decode_message(m.encode_message(made)) == made
+    assert len(made.commons) == LISTING_MAX and made.commons[0][1] == "é" * (LISTING_NAME_BYTES_MAX // 2)
+
+
+def test_a_peer_that_does_not_know_the_feature_is_not_asked() -> None:
+    puppet = Puppet(session())
+    puppet.shake()
+    assert puppet.subject.browse(NOW_MS) == [CommonsListed(())]
+    assert puppet.hear() == []
+    puppet.say(m.Browse())
+    assert end_of(puppet.events).code == "unexpected_message"
+
+
+def test_a_listing_nobody_asked_for_ends_the_session() -> None:
+    puppet = Puppet(session(), features=("listing",))
+    puppet.shake()
+    assert m.Browse() not in puppet.hear()
+    puppet.say(m.Listing(()))
+    assert end_of(puppet.events) == SessionEnded("unexpected_message", "a listing that was not asked for", True)
+
+
+def test_nothing_is_listed_before_the_handshake_is_over() -> None:
+    puppet = Puppet(session(), features=("listing",))
+    assert puppet.subject.browse(NOW_MS) == [] and puppet.hear() == []
+    puppet.say(puppet.hello, m.Browse())
+    assert end_of(puppet.events).code == "unexpected_message"
 
 
 def test_closing_says_goodbye_once() -> None:

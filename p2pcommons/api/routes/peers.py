@@ -11,9 +11,10 @@ from p2pcommons.api.forms import KEY, Text
 from p2pcommons.api.operation import Call, Listing, Operation, answer, answer_items, nothing, slice_of
 from p2pcommons.api.schema import CURSOR, LIMIT, Fields, Member, Parameter
 from p2pcommons.api.wire import to_json
+from p2pcommons.core.limits import ADDRESS_CHARACTERS_MAX
 from p2pcommons.node.values import PeerInfo
 
-ADDRESS: Final = Text(300)
+ADDRESS: Final = Text(ADDRESS_CHARACTERS_MAX)
 _ADDRESS_MEANING: Final = "`[KEY@]HOST:PORT` or `[KEY@]wss://…`"
 
 

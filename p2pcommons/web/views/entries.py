@@ -92,6 +92,7 @@ async def show(visit: Visit) -> Answer:
         {
             "entry": found.entry,
             "etag": found.etag,
+            "place": visit.asked("commons"),
             "info": await commons_info(visit, found.entry),
             "unsettled": unsettled(visit.texts, found.entry),
             "me": did_key(identity.person),
