@@ -10,6 +10,8 @@ from typing import Final
 
 API_PORT_DEFAULT: Final = 7420
 LISTEN_PORT_DEFAULT: Final = 7421
+NODES_PATH: Final = "/p2p"
+"""Where, at the API's own port, other nodes come in through a proxy: `wss://HOST/p2p`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,9 @@
 Reading is open on loopback. Whoever writes shows the bearer token of `DATA/api-token`, or comes with a session
 of the page. A `Host` that is none of this node's names is refused before anything else, so that a page of a
 foreign name that resolves to 127.0.0.1 gets nothing (DNS rebinding). No CORS header is ever sent.
+
+Other nodes come in at one path, through a proxy that serves the node's public names. Those names open this path and
+nothing else: under them a proxy that passes on more than it should shows nobody the API.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from p2pcommons.api.problems import HostRefused, Unauthorised
+from p2pcommons.config import NODES_PATH
 from p2pcommons.errors import Refused
 
 LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -37,9 +41,12 @@ Session = Callable[[web.Request], Awaitable[Grant]]
 class Door:
     """Decides what a request may do, from its token, its session and where it comes from."""
 
-    def __init__(self, token: str, hosts: tuple[str, ...], session: Session | None) -> None:
+    def __init__(
+        self, token: str, hosts: tuple[str, ...], session: Session | None, public_hosts: tuple[str, ...] = ()
+    ) -> None:
         self._token = token.encode()
         self._hosts = LOOPBACK_NAMES | {host.lower() for host in hosts}
+        self._public_hosts = frozenset(host.lower() for host in public_hosts)
         self._session = session
 
     async def grant(self, request: web.Request) -> Grant:
@@ -68,7 +75,8 @@ class Door:
         name, colon, port = host.rpartition(":")
         if not colon or not port.isdigit():
             name = host
-        if name.lower() not in self._hosts:
+        for_nodes = request.path == NODES_PATH and name.lower() in self._public_hosts
+        if not for_nodes and name.lower() not in self._hosts:
             raise HostRefused("host-not-allowed", f"this node is not called {host[:100]!r}: use the address it printed")
 
     def _holds_token(self, request: web.Request) -> bool:

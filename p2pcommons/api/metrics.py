@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from p2pcommons.api.problems import route_of
 from p2pcommons.api.streams import STREAMS
 from p2pcommons.node.values import CommonsInfo, Metric, Sample, Status
 
@@ -61,9 +62,8 @@ async def count_requests(request: web.Request, handler: Any) -> web.StreamRespon
         status = error.status
         raise
     finally:
-        resource = request.match_info.route.resource
-        route = "unknown" if resource is None else resource.canonical
-        known = request.method if resource is not None else "any"  # methods are a stranger's words
+        route = route_of(request)
+        known = request.method if request.match_info.route.resource is not None else "any"  # a stranger's words
         request.app[METRICS].count(known, route, status, time.monotonic() - began)
 
 

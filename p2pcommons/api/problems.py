@@ -142,6 +142,16 @@ def problem_of(error: Exception) -> web.Response:
     return problem(status_of(error), error.code, error.detail, members, headers)
 
 
+def route_of(request: web.Request) -> str:
+    """The route that a request found, for logs and metrics: its path may hold the id of a commons, which is a secret."""
+    resource = request.match_info.route.resource
+    return "unknown" if resource is None else resource.canonical
+
+
+def _failed(request: web.Request) -> dict[str, Any]:
+    return {"event": "request_failed", "fields": {"method": request.method, "route": route_of(request)}}
+
+
 def is_programs(path: str) -> bool:
     """Whether programs ask here (JSON errors), not people (the pages answer their own errors)."""
     return path.startswith("/api/") or path in ("/healthz", "/metrics")
@@ -161,8 +171,8 @@ async def answer_problems(request: web.Request, handler: Any) -> web.StreamRespo
         return problem(400, "broken-off", "this request broke off in the middle")  # mostly nobody is there to read it
     except P2PCommonsError as error:
         if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, NotReady):
-            _log.error("%s %s: %s", request.method, request.path, error)
+            _log.error("%s %s: %s", request.method, route_of(request), error, extra=_failed(request))
         return problem_of(error)
     except Exception as error:  # the edge of a request's task
-        _log.exception("%s %s failed", request.method, request.path)
+        _log.exception("%s %s failed", request.method, route_of(request), extra=_failed(request))
         return problem_of(error)

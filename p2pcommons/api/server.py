@@ -48,7 +48,7 @@ def build_app(
     """The application that answers for these verbs; `extra_routes` come after the API's own."""
     app = web.Application(middlewares=[count_requests, answer_problems, check_host], client_max_size=API_BODY_BYTES_MAX)
     app[COMMONS] = commons
-    app[DOOR] = Door(settings.token, settings.hosts, settings.session)
+    app[DOOR] = Door(settings.token, settings.hosts, settings.session, settings.public_hosts)
     app[STREAMS] = Streams()
     app[METRICS] = RequestCounts()
     app[SCRATCH] = settings.scratch

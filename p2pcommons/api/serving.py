@@ -25,6 +25,8 @@ class ApiSettings:
     """The content of `DATA/api-token`."""
     hosts: tuple[str, ...] = ()
     """Names and addresses, besides those of loopback, by which this node may be called (`Host`, without port)."""
+    public_hosts: tuple[str, ...] = ()
+    """Names by which other nodes come in through a proxy: good for `NODES_PATH` alone, and for nothing of the API."""
     session: Session | None = None
     """The page's sessions."""
     scratch: Path | None = None

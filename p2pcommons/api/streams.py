@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from p2pcommons.api.problems import NotReady
+from p2pcommons.api.problems import NotReady, route_of
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Streams:
         except (asyncio.CancelledError, ConnectionError):  # stopped; ClientConnectionResetError: a closed tab
             cut = whole
         except Exception:  # the edge of this task: the status is sent, so all that is left is to cut
-            _log.exception("%s %s broke off", request.method, request.path)
+            _log.exception("%s %s broke off", request.method, route_of(request))
             cut = True
         else:
             cut = False

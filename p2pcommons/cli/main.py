@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from p2pcommons import __version__
-from p2pcommons.cli import commons, connection, entries, exchange, node, peers, upkeep
+from p2pcommons.cli import commons, connection, entries, exchange, host, node, peers, upkeep
 from p2pcommons.cli.command import Call, Command, Needs
 from p2pcommons.cli.output import Output
 from p2pcommons.config import default_data_folder
@@ -28,6 +28,7 @@ COMMANDS: tuple[Command, ...] = (
     *exchange.COMMANDS,
     *peers.COMMANDS,
     *upkeep.COMMANDS,
+    *host.COMMANDS,
 )
 """Every command there is."""
 
@@ -36,6 +37,7 @@ GROUPS = {
     "entry": "entries: add, show, change, withdraw",
     "peer": "other nodes this one talks to",
     "identity": "who writes here",
+    "host": "a node that is always on",
 }
 """First words that hold several commands, and what `--help` says of them."""
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from p2pcommons.cli.command import Call, Command, Needs
+from p2pcommons.cli.logs import LEVELS
 from p2pcommons.cli.output import text_of
-from p2pcommons.config import API_PORT_DEFAULT, LISTEN_PORT_DEFAULT, Endpoint
+from p2pcommons.config import API_PORT_DEFAULT, LISTEN_PORT_DEFAULT, NODES_PATH, Endpoint
 
 if TYPE_CHECKING:
     from p2pcommons.core.identity import PublicKey
     from p2pcommons.core.record import CommonsId
-    from p2pcommons.node.values import CommonsInfo, PeerInfo, Status
+    from p2pcommons.node.values import CommonsInfo, DiskInfo, PeerInfo, Status
 
 
 def endpoint(text: str) -> Endpoint:
@@ -25,6 +26,18 @@ def endpoint(text: str) -> Endpoint:
     if not port.isdecimal() or int(port) > 65535:
         raise argparse.ArgumentTypeError(f"{port!r} is not a port (0 to 65535; 0: any free one)")
     return Endpoint(bare, int(port), asked_for=True)
+
+
+def size(text: str) -> int:
+    """A number of bytes: `500M`, `1.5G`, `20000000`; units of 1,024."""
+    number, unit = (text[:-1], text[-1].upper()) if text and not text[-1].isdigit() else (text, "")
+    try:
+        found = float(number) * 1024 ** ("", "K", "M", "G", "T").index(unit)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < 2**60:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size, as in 500M or 20G")
+    return int(found)
 
 
 def _up_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,15 +56,41 @@ def _up_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-lan", action="store_true", help="do not look for neighbours, nor answer them")
     parser.add_argument("--peer", metavar="ADDRESS", action="append", default=[], help="dial this node in this run")
     parser.add_argument("--follow", metavar="COMMONS", action="append", default=[], help="follow this commons")
+    parser.add_argument(
+        "--public-name",
+        metavar="HOST[:PORT]",
+        action="append",
+        default=[],
+        help=f"a name under which a proxy passes other nodes on, wss://HOST{NODES_PATH} (none)",
+    )
+    parser.add_argument(
+        "--keep-free",
+        metavar="SIZE",
+        type=size,
+        help="pause while less of the disk is free, as in 500M or 20G (5%% of it and 1G; a tenth of small disks)",
+    )
+    parser.add_argument("--log-json", action="store_true", help="write the log, on stderr, as one JSON object per line")
+    parser.add_argument(
+        "--log-level", choices=LEVELS, help="write what is at least so important (warning; with --log-json: info)"
+    )
 
 
 async def _up(call: Call) -> int:
     from p2pcommons.cli.daemon import run
+    from p2pcommons.cli.logs import set_up
     from p2pcommons.config import Settings
 
     given = call.arguments
-    settings = Settings(data=call.data, lan=not given.no_lan, peers=tuple(given.peer), follow=tuple(given.follow))
-    return await run(settings, api=given.api, listen=given.listen)
+    settings = Settings(
+        data=call.data,
+        lan=not given.no_lan,
+        peers=tuple(given.peer),
+        follow=tuple(given.follow),
+        names=tuple(given.public_name),
+        keep_free=given.keep_free,
+    )
+    secrets = set_up(as_json=given.log_json, level=given.log_level)
+    return await run(settings, api=given.api, listen=given.listen, secrets=secrets, for_programs=given.log_json)
 
 
 async def _status(call: Call) -> int:
@@ -82,6 +121,7 @@ def _show_status(call: Call, status: Status, running: bool) -> None:
             ("page", f"http://{status.api}/" if running and status.api else "no node runs"),
             ("peers come in at", (status.listen or "nowhere") if running else "nowhere"),
             *(("address", f"{each.address}  ({_reach(each.reach)}{_because(each.why)})") for each in status.addresses),
+            *((("disk", _disk(status.disk)),) if status.disk is not None else ()),
         ]
     )
     call.output.say()
@@ -89,6 +129,12 @@ def _show_status(call: Call, status: Status, running: bool) -> None:
     if running:
         call.output.say()
         peers_table(call, status)
+
+
+def _disk(disk: DiskInfo) -> str:
+    from p2pcommons.node.disk import told
+
+    return told(disk) + (": PAUSED, nothing is taken from other nodes, and no import, until there is room" if disk.low else "")
 
 
 def _reach(reach: str) -> str:

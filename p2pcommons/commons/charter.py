@@ -104,9 +104,10 @@ class Charter:
         return self._persons.get(key)
 
     @property
-    def named_erased(self) -> frozenset[bytes]:
-        """Every record that some erasure names, whether it counts for that record's author or not."""
-        return frozenset(self.erased) | frozenset(self.erased_own)
+    def erasures(self) -> dict[bytes, object]:
+        """All that is erased of every record that some erasure names, whether it counts for its author or not."""
+        own = self.erased_own
+        return {**own, **{record: (fields, own.get(record)) for record, fields in self.erased.items()}}
 
     def erased_fields(self, record_id: bytes, author: bytes) -> frozenset[str] | None:
         """The register fields that the erased record of this author had written; None where it is not erased.

@@ -6,14 +6,11 @@ record and its private key: who has the line can join. It is a secret, never log
 
 from __future__ import annotations
 
-import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Final
 
+from p2pcommons.commons.pasted import Pasted, pasted, unpasted
 from p2pcommons.core.address import Address, parse_address
-from p2pcommons.core.encoding import decode, encode
 from p2pcommons.core.identity import TAG_INVITATION
 from p2pcommons.core.limits import INVITATION_ADDRESSES_MAX, INVITATION_CHARACTERS_MAX
 from p2pcommons.core.record import CommonsId, RecordId
@@ -22,10 +19,7 @@ from p2pcommons.errors import FormError
 PREFIX: Final = "p2pcommons:"
 
 _VERSION: Final = 1
-_CHECK_BYTES: Final = 4
-_BROKEN: Final = re.compile(r"[\s\u200b\u00ad\ufeff<>\"'«»“”‘’`]+")  # what mail and word processors put in and around
-_BROKEN_PREFIX: Final = re.compile(r"p2pcommons\s*:", re.IGNORECASE)
-_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
+_FORM: Final = Pasted(PREFIX, TAG_INVITATION, INVITATION_CHARACTERS_MAX, "invitation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +35,7 @@ class Invitation:
         """The text: `p2pcommons:` and base64url, one word. FormError `bad_invitation` if it cannot be made."""
         _check(self)
         value = [_VERSION, self.commons, [str(a) for a in self.addresses], self.invite or b"", self.seed or b""]
-        payload = encode(value)
-        text = PREFIX + _base64url(_checksum(payload) + payload)
-        if len(text) > INVITATION_CHARACTERS_MAX:
-            raise FormError("bad_invitation", "these addresses are too long for one invitation: name fewer")
-        return text
+        return pasted(_FORM, value)
 
 
 def parse_invitation(text: str) -> Invitation:
@@ -54,33 +44,7 @@ def parse_invitation(text: str) -> Invitation:
     FormError `bad_invitation`, `incomplete_invitation` (the paste lost or changed something) or
     `unknown_invitation` (made by a newer version).
     """
-    if len(text) > 4 * INVITATION_CHARACTERS_MAX:
-        raise FormError("bad_invitation", "this is too long for an invitation: copy only the line with p2pcommons:")
-    _, prefix, rest = _BROKEN_PREFIX.sub(PREFIX, text).partition(PREFIX)
-    if not prefix:
-        raise FormError("bad_invitation", f"an invitation starts with {PREFIX} — copy the whole line")
-    # Mail breaks a long line in pieces; people paste the words around it too. The checksum tells which it was.
-    pieces = [piece for piece in _BROKEN.split(rest) if piece]
-    payload = _payload("".join(pieces)) or _payload(pieces[0] if pieces else "")
-    if payload is None:
-        raise FormError(
-            "incomplete_invitation", "part of this invitation was lost or changed on its way: copy it again, whole"
-        )
-    try:
-        value = decode(payload, bytes_max=INVITATION_CHARACTERS_MAX)
-    except FormError as error:
-        raise _no_invitation() from error
-    return _read(value)
-
-
-def _payload(coded: str) -> bytes | None:
-    coded = coded.rstrip("=.,;:!?)]")
-    if not _BASE64URL.fullmatch(coded) or len(coded) > INVITATION_CHARACTERS_MAX or len(coded) % 4 == 1:
-        return None
-    data = urlsafe_b64decode(coded + "=" * (-len(coded) % 4))
-    payload = data[_CHECK_BYTES:]
-    whole = data[:_CHECK_BYTES] == _checksum(payload) and _base64url(data) == coded
-    return payload if whole else None
+    return _read(unpasted(_FORM, text))
 
 
 def _read(value: Any) -> Invitation:
@@ -113,14 +77,6 @@ def _check(invitation: Invitation) -> None:
         raise FormError("bad_invitation", f"an invitation names at most {INVITATION_ADDRESSES_MAX} addresses")
     if any(address.key is None for address in invitation.addresses):
         raise FormError("bad_invitation", "every address of an invitation carries its node's key (KEY@HOST:PORT)")
-
-
-def _checksum(payload: bytes) -> bytes:
-    return sha256(TAG_INVITATION + payload).digest()[:_CHECK_BYTES]
-
-
-def _base64url(data: bytes) -> str:
-    return urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def _no_invitation() -> FormError:

@@ -48,7 +48,9 @@ LISTING_MAX: Final = 64  # announced commons told to who asks: 53 KiB with the l
 LISTING_NAME_BYTES_MAX: Final = 800  # the longest name a charter may have: 200 characters
 PENDING_BYTES_MAX: Final = 16 * 1024 * 1024  # plane-0 records of a stream not judged yet, per commons
 VERIFIED_SEALS_MAX: Final = 4096  # seals remembered as good: about 1 MiB
+PENDING_RECORDS_MAX: Final = 16 * 1024  # and their number: about 2 KiB of memory each beside their bytes
 UNGROUNDED_MAX: Final = 1000  # plane-0 records held while their past is asked for, per commons
+UNGROUNDED_BYTES_MAX: Final = 4 * 1024 * 1024  # and their bytes: the rest is kept free for streams
 
 # -- ranges (chapter 31)
 RANGE_MESSAGE_BYTES_MAX: Final = 256 * 1024  # one message: 8,000 ids; at worst 0.4 s of the engine's time
@@ -62,6 +64,25 @@ HEARTBEAT_MS: Final = 60_000  # a ping after so much silence; half as long witho
 SEND_MS_MAX: Final = 120_000  # one frame: 1 MiB at 9 KB/s; a peer that takes less has stopped reading
 LINKS_MAX: Final = 256  # links a node accepts at a time, those still connecting included
 LINKS_PER_HOST_MAX: Final = 16  # of these from one IP address (an IPv6 /64 is one): a school behind one router
+
+# -- the local network (chapter 34)
+LAN_POLL_MS: Final = 2_000  # how often interfaces are looked at: half a millisecond each time
+LAN_INTERFACES_MAX: Final = 8  # used at once: a laptop has two or three
+LAN_ADDRESSES_MAX: Final = 8  # taken of one interface, or of one neighbour's announcement
+LAN_NAMES_MAX: Final = 256  # announcements kept of one interface: a hall full of machines
+LAN_RESOLVING_MAX: Final = 8  # announcements asked about at a time: a flood of names sends no flood of questions
+LAN_RESOLVE_MS_MAX: Final = 3_000  # asked for so long; lossy Wi-Fi takes a second
+LAN_TEXT_BYTES_MAX: Final = 512  # a TXT record; ours has 100
+LAN_RENAME_MS_MAX: Final = 10_000  # who claims every name does not keep us silent for longer
+LAN_MEETINGS_MAX: Final = 32  # sessions this node dials on the local network: so many random ones hold any hall together
+LAN_YIELD_MS: Final = 2_000  # how long the greater key waits for the smaller one to dial
+LAN_PAUSE_MS_MAX: Final = 15_000  # between two tries to reach a neighbour that announces itself
+LAN_HEARD_MAX: Final = 256  # nodes whose listing of announced commons is kept
+
+# -- gossip (chapter 33)
+GOSSIP_IDS_MAX: Final = 4096  # ids a peer is known to have, for each commons of a session: 400 KiB
+NEWS_IDS_MAX: Final = 1024  # ids in one news: 34 KiB; more than that is found by an opening at less cost
+EAGER_RECORD_BYTES_MAX: Final = 4 * 1024  # header and body of a record that is sent whole, unasked
 
 # -- folds (chapters 20, 21)
 SUBJECT_RECORDS_INLINE_MAX: Final = 4096  # above this a subject's view is recomputed in the background

@@ -9,6 +9,7 @@ resolves to, so that nobody can send this node to knock at its own house.
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 from ipaddress import ip_address
@@ -106,7 +107,10 @@ class Dialler:
 def _why(error: Exception) -> str:
     """The reason in the system's own words, without the library's."""
     inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    return (inner.strerror if isinstance(inner, OSError) else None) or type(inner).__name__
+    if not isinstance(inner, OSError):
+        return type(inner).__name__
+    # asyncio words refusals its own way; names that do not resolve have negative numbers
+    return os.strerror(inner.errno) if inner.errno and inner.errno > 0 else inner.strerror or type(inner).__name__
 
 
 def may_dial_heard(host: str, port: int) -> bool:

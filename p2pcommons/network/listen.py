@@ -31,10 +31,12 @@ logger = logging.getLogger(__name__)
 Serve = Callable[[Link], Awaitable[None]]
 
 _BACKLOG: Final = 64  # connections that wait for us to accept them: a moment's worth
+_STOPS: Final = "this node stops"
 _OUT_OF_MEANS: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _OUT_OF_MEANS_PAUSE_S: Final = 1.0
 _FOR_BROWSERS: Final = "This is where p2pcommons nodes talk to each other. The page of this node is elsewhere.\n"
 # HTTP that a stranger gets wrong is answered and is no news; what goes wrong here we log ourselves.
+_TOLD_BY_PROXY: Final = "X-Real-IP"  # whose link a proxy passes on; it must set this itself, whatever came with it
 _STRANGERS_HTTP: Final = logging.Logger(f"{__name__}.http", logging.CRITICAL)
 
 
@@ -82,6 +84,8 @@ class Listener:
         self._tasks = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()
         self._links: set[Link] = set()
+        self._hosted: set[Link] = set()
+        self._hosted_places: Counter[str] = Counter()
         self._visitors: Counter[str] = Counter()
         self._knocking: dict[RequestHandler, asyncio.TimerHandle] = {}  # connected, not yet a link
         self._closing = False
@@ -100,7 +104,7 @@ class Listener:
     ) -> None:
         self._closing = True
         try:
-            await asyncio.gather(*(link.close(WSCloseCode.GOING_AWAY, "this node stops") for link in self._links))
+            await asyncio.gather(*(link.close(WSCloseCode.GOING_AWAY, _STOPS) for link in self._links))
             await self._server.shutdown(CLOSE_MS_MAX / 1000)
         finally:
             for task in self._running:
@@ -119,18 +123,37 @@ class Listener:
 
     async def hosted(self, request: web.Request) -> web.StreamResponse:
         """Answer a request that a proxy passes on (`wss://HOST/PATH`): a handler for the node's web application."""
-        return await self._answer(request, b"")
+        place = _place_told(request)
+        if place is None:
+            return await self._answer(request, b"", _remote(request))
+        if self._hosted_places[place] >= self._links_per_host_max:
+            return _full()
+        self._hosted_places[place] += 1
+        try:
+            return await self._answer(request, b"", request.headers[_TOLD_BY_PROXY])
+        finally:
+            self._hosted_places[place] -= 1
+            if not self._hosted_places[place]:
+                del self._hosted_places[place]
+
+    async def leave_hosted(self) -> None:
+        """Say goodbye to those who came in through a proxy, before the application that passes them on ends."""
+        closing = [asyncio.ensure_future(link.close(WSCloseCode.GOING_AWAY, _STOPS)) for link in self._hosted]
+        if closing:
+            await asyncio.wait(closing, timeout=CLOSE_MS_MAX / 1000 / 2)
+        for each in closing:
+            each.cancel()
 
     async def _answer_direct(self, request: web.BaseRequest) -> web.StreamResponse:
-        return await self._answer(request, self._channel)
+        return await self._answer(request, self._channel, _remote(request))
 
-    async def _answer(self, request: web.BaseRequest, channel: bytes) -> web.StreamResponse:
+    async def _answer(self, request: web.BaseRequest, channel: bytes, remote: str) -> web.StreamResponse:
         offered = request.headers.get("Sec-WebSocket-Protocol", "").split(",")
         if request.headers.get("Upgrade", "").lower() != "websocket" or SUBPROTOCOL not in map(str.strip, offered):
             headers = {"Upgrade": "websocket", "Connection": "Upgrade, close", "Sec-WebSocket-Protocol": SUBPROTOCOL}
             return web.Response(status=426, headers=headers, text=_FOR_BROWSERS)
         if self._closing or len(self._links) >= self._links_max:
-            return web.Response(status=503, headers={"Retry-After": "60", "Connection": "close"}, text="full\n")
+            return _full()
         websocket = web.WebSocketResponse(
             timeout=CLOSE_MS_MAX / 1000,
             heartbeat=HEARTBEAT_MS / 1000,
@@ -141,8 +164,10 @@ class Listener:
         await websocket.prepare(request)
         if (timer := self._knocking.pop(request.protocol, None)) is not None:
             timer.cancel()
-        link = Link(websocket, Role.LISTENER, channel, _remote(request))
+        link = Link(websocket, Role.LISTENER, channel, remote)
         self._links.add(link)
+        if not channel:
+            self._hosted.add(link)
         try:
             await self._serve(link)
         except Exception:  # the edge of a peer's task: its fault or ours, the listener lives on
@@ -150,6 +175,7 @@ class Listener:
         finally:
             await link.close()
             self._links.discard(link)
+            self._hosted.discard(link)
         return websocket
 
     def _start(self, work: asyncio._CoroutineLike[None]) -> None:
@@ -241,6 +267,18 @@ def _place(address: str) -> str:
             return str(parsed.ipv4_mapped)
         return str(IPv6Address(int(parsed) >> 64 << 64))
     return str(parsed)
+
+
+def _full() -> web.Response:
+    return web.Response(status=503, headers={"Retry-After": "60", "Connection": "close"}, text="full\n")
+
+
+def _place_told(request: web.BaseRequest) -> str | None:
+    """Who counts as one behind a proxy; None where it does not tell."""
+    try:
+        return _place(request.headers.get(_TOLD_BY_PROXY, ""))
+    except ValueError:
+        return None
 
 
 def _remote(request: web.BaseRequest) -> str:

@@ -38,6 +38,7 @@ async def batch(
     runtime: Runtime, membership: Membership, commons: CommonsId, lines: AsyncIterator[Sequence[bytes]]
 ) -> AsyncIterator[Sequence[BatchAnswer]]:
     """See `api.verbs.Verbs.batch`. Refusals of the whole batch are raised before a line is read."""
+    runtime.disk.check_room("an import")
     await membership.ensure(commons)
     return _answers(runtime, membership, commons, lines)
 
@@ -65,6 +66,7 @@ async def _answers(
                 coming = asyncio.ensure_future(anext(source, None))
             while len(waiting) >= _LINES_MAX or (waiting and (arrived is None or clock() >= flush_at)):
                 taken, waiting = waiting[:_LINES_MAX], waiting[_LINES_MAX:]
+                runtime.disk.check_room("the rest of this import")
                 answers = await runtime.run(lambda part=taken: _write(runtime, membership, commons, part))  # type: ignore[misc]
                 yield answers
             if arrived is None:

@@ -5,7 +5,6 @@ Implements `p2pcommons.api.verbs.Verbs` over an open `Runtime`; with `Neighbours
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -23,6 +22,7 @@ from p2pcommons.formats.registry import find_format
 from p2pcommons.node.archive import write_backup
 from p2pcommons.node.batch import batch
 from p2pcommons.node.checking import check_store
+from p2pcommons.node.disk import ADVICE, told
 from p2pcommons.node.entries import Entries
 from p2pcommons.node.exchange import read_pack_file, write_pack_file
 from p2pcommons.node.membership import Membership
@@ -62,7 +62,6 @@ from p2pcommons.sync import holding
 
 T = TypeVar("T")
 _EXPORT_PAGE: Final = 500
-_DISK_FREE_LOW: Final = 500 * 1024 * 1024  # below, `doctor` warns: a first sync of a large commons needs this
 
 
 class Commons:
@@ -118,18 +117,34 @@ class Commons:
             addresses=self.addresses,
             commons=await self.list_commons(),
             peers=await self.peers(),
+            disk=self._runtime.disk.look(),
         )
 
     async def metrics(self) -> Sequence[Metric]:
         """Numbers beyond those in `status`."""
-        if self._neighbours is None:
-            return ()
-        received, sent = self._neighbours.traffic()
+        runtime = self._runtime
+        disk = runtime.disk.look()
+        uptime_s = (runtime.now_ms() - runtime.started_ms) / 1000
+        own = (
+            _metric("uptime_seconds", "gauge", "Time since the start.", uptime_s),
+            _metric("engine_queue", "gauge", "Jobs that wait for the thread that writes, or run in it.", runtime.engine.jobs),
+            _metric("database_bytes", "gauge", "Size of the database and its log.", runtime.folder.database_bytes()),
+            _metric("disk_bytes", "gauge", "Size of the disk under the data folder.", disk.total),
+            _metric("disk_free_bytes", "gauge", "What of it is free.", disk.free),
+            _metric("disk_floor_bytes", "gauge", "Below so much free space this node pauses.", disk.floor),
+            _metric("disk_low", "gauge", "1 while it pauses: nothing taken from peers, no import.", disk.low),
+        )
+        met = self._neighbours
+        if met is None:
+            return own
+        received, sent = met.traffic()
         return (
-            _metric("sessions_total", "counter", "Sessions since the start", self._neighbours.sessions),
-            _metric("violations_total", "counter", "Sessions ended by a broken protocol", self._neighbours.violations),
-            _metric("link_received_bytes", "gauge", "Bytes received by open links", received),
-            _metric("link_sent_bytes", "gauge", "Bytes sent by open links", sent),
+            *own,
+            _metric("sessions", "gauge", "Sessions under way.", met.open_sessions()),
+            _metric("sessions_total", "counter", "Sessions since the start.", met.sessions),
+            _metric("violations_total", "counter", "Sessions ended by a broken protocol.", met.violations),
+            _metric("received_bytes_total", "counter", "Bytes received from other nodes.", received),
+            _metric("sent_bytes_total", "counter", "Bytes sent to other nodes.", sent),
         )
 
     async def identity(self) -> IdentityInfo:
@@ -365,6 +380,7 @@ class Commons:
     async def unpack(self, path: Path) -> UnpackInfo:
         """Take a pack file."""
         runtime = self._runtime
+        runtime.disk.check_room("the records of this file")
         taken = await runtime.run(_on_disk(lambda: read_pack_file(runtime.replica, path, runtime.now_ms()), path))
         self._follow_changed()
         return taken
@@ -404,15 +420,15 @@ class Commons:
     async def doctor(self) -> tuple[Check, ...]:
         """Look at what commonly goes wrong."""
         folder = self._runtime.folder
-        free = shutil.disk_usage(folder.path).free
+        disk = self._runtime.disk.look()
         faults = await self._runtime.read(lambda reader: reader.integrity())
         checks = [
             Check("database", not faults, "; ".join(faults[:3]) or "the file is in order", "restore a backup"),
             Check(
                 "disk",
-                free > _DISK_FREE_LOW,
-                f"{free // 1_000_000:,} MB free where the data folder is",
-                "make room, or move the data folder",
+                not disk.low,
+                f"{told(disk)}" + ("; nothing is taken from other nodes, and no import" if disk.low else ""),
+                ADVICE,
             ),
             Check(
                 "recovery words",

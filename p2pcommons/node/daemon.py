@@ -14,12 +14,15 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Final
 
-from p2pcommons.config import Endpoint, Settings
+from p2pcommons.config import NODES_PATH, Endpoint, Settings
+from p2pcommons.core.address import Address as NodeAddress
+from p2pcommons.core.address import parse_address
 from p2pcommons.core.record import CommonsId
-from p2pcommons.errors import Refused
+from p2pcommons.errors import FormError, Refused, StoreError
 from p2pcommons.network.certificate import keep_certificate
 from p2pcommons.network.listen import Listener
 from p2pcommons.node.commons import Commons, node_address
+from p2pcommons.node.disk import LOOK_S, told
 from p2pcommons.node.folder import CERTIFICATE, DataFolder
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.runtime import Runtime
@@ -46,9 +49,12 @@ class Node:
     async def __aenter__(self) -> Node:
         settings = self._settings
         follow = [_commons_id(text) for text in settings.follow]
+        names = [public_address(text) for text in settings.names]
         try:
-            self.runtime = await self._stack.enter_async_context(Runtime(DataFolder(settings.data)))
-            neighbours = Neighbours(self.runtime, dials=settings.dial, hosts=settings.names)
+            runtime = Runtime(DataFolder(settings.data), keep_free=settings.keep_free)
+            self.runtime = await self._stack.enter_async_context(runtime)
+            neighbours = Neighbours(self.runtime, dials=settings.dial, hosts=tuple(name.host for name in names))
+            await self._look_at_disk(neighbours)
             await self._stack.enter_async_context(neighbours)
             self.commons = Commons(self.runtime, neighbours)
             await self.commons.open()
@@ -56,11 +62,12 @@ class Node:
                 self.listener = await self._listen(settings.listen, neighbours)
                 self.commons.listen = str(Endpoint(settings.listen.host, self.listener.port))
                 self.commons.addresses = self._addresses(settings.listen.host, self.listener.port)
+                self.commons.addresses = (*self._public(names), *self.commons.addresses)
             for commons in follow:
                 await self.commons.follow(commons)
             for address in settings.peers:
                 await neighbours.add(address, kept=False)
-            for work in (self._settle, self._sweep):
+            for work in (self._settle, self._sweep, lambda: self._watch_disk(neighbours)):
                 await self._stack.enter_async_context(_running(work))
         except BaseException:
             await self._stack.aclose()
@@ -87,6 +94,31 @@ class Node:
         reach = "local" if own.startswith("127.") else "unknown"
         return (Address(node_address(self.runtime.keys.node.public, own, port), reach),)
 
+    def _public(self, names: list[NodeAddress]) -> tuple[Address, ...]:
+        key = self.runtime.keys.node.public
+        return tuple(Address(str(name._replace(key=key)), "unknown", "through a proxy") for name in names)
+
+    async def _watch_disk(self, neighbours: Neighbours) -> None:
+        """Pause while the disk is nearly full, go on when there is room."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self._look_at_disk(neighbours)
+
+    async def _look_at_disk(self, neighbours: Neighbours) -> None:
+        found = self.runtime.disk.look()
+        replica = self.runtime.replica
+        if found.low == replica.pauses:
+            return
+        replica.pauses = found.low
+        numbers = {"free_bytes": found.free, "floor_bytes": found.floor, "total_bytes": found.total}
+        if found.low:
+            text = "the disk is nearly full: nothing is taken from other nodes, and no import, until there is room (%s)"
+            logger.warning(text, told(found), extra={"event": "disk_low", "fields": numbers})
+        else:
+            text = "there is room on the disk again (%s)"
+            logger.warning(text, told(found), extra={"event": "disk_has_room", "fields": numbers})
+            await neighbours.room_again()
+
     async def _settle(self) -> None:
         """Use invitations as soon as the charter they wait for is here."""
 
@@ -95,15 +127,24 @@ class Node:
 
         while True:
             if await self.runtime.wait_until(changed, _SETTLE_S):
-                await self.commons.settle()
+                waiting = set(self.commons.settling)
+                try:
+                    await self.commons.settle()
+                except StoreError as error:  # a full disk: the invitations wait on
+                    logger.error("an invitation could not be used yet: %s", error.detail)
+                    self.commons.settling |= waiting
+                    await asyncio.sleep(_SETTLE_S)
 
     async def _sweep(self) -> None:
         """Now and then: let the bytes of old erasures go, and keep the search tables tidy."""
         runtime = self.runtime
         while True:
             await asyncio.sleep(_SWEEP_S)
-            for commons in runtime.replica.followed():
-                await runtime.run(lambda c=commons: runtime.replica.sweep(c, runtime.now_ms()))  # type: ignore[misc]
+            try:
+                for commons in runtime.replica.followed():
+                    await runtime.run(lambda c=commons: runtime.replica.sweep(c, runtime.now_ms()))  # type: ignore[misc]
+            except StoreError as error:
+                logger.error("bytes that were erased could not be taken away yet: %s", error.detail)
 
 
 class _running:
@@ -139,6 +180,17 @@ def port_refused(option: str, asked: Endpoint, error: OSError) -> Refused:
     return Refused(
         "port-in-use", f"{asked} cannot be opened ({why}). Stop what uses it, or choose another with {option} HOST:PORT."
     )
+
+
+def public_address(name: str) -> NodeAddress:
+    """The address behind a proxy that a name stands for: `HOST` or `HOST:PORT`. Refused `bad-name`."""
+    try:
+        address = parse_address(f"wss://{name}{NODES_PATH}")
+        if address.path != NODES_PATH:
+            raise FormError("bad_address", f"{name[:80]!r} is more than a name")
+    except FormError as error:
+        raise Refused("bad-name", f"{error.detail}. Name the host alone: --public-name commons.example.org") from error
+    return address
 
 
 def own_host() -> str:

@@ -82,6 +82,16 @@ class DataFolder:
             ) from error
         self._lock = handle
 
+    def database_bytes(self) -> int:
+        """How large the database is, with its log."""
+        total = 0
+        for suffix in ("", "-wal", "-shm"):
+            try:
+                total += (self.path / f"{DATABASE}{suffix}").stat().st_size
+            except FileNotFoundError:
+                pass
+        return total
+
     def make_database(self) -> None:
         """Make an empty database file where there is none, so that nobody else reads it: unused invitations are in it."""
         os.close(os.open(self.database, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 
 from p2pcommons import __version__
 from p2pcommons.core.identity import PublicKey, did_key
+from p2pcommons.core.limits import REFUSALS_MAX
 from p2pcommons.core.record import CommonsId
+from p2pcommons.errors import StoreError
 from p2pcommons.network.link import Link, LinkLost
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Instant, PeerCommons
@@ -37,6 +39,8 @@ from p2pcommons.sync.session import Session
 logger = logging.getLogger(__name__)
 _FRAMES_WAITING_MAX = 256  # the session's window bounds bytes; this bounds small frames behind a slow reader
 _CHANGE_PAUSE_S = 0.05  # many changes in a row are told once
+NO_ROOM = "this node's disk is nearly full: it takes nothing more now, and goes on when there is room"
+CANNOT_KEEP = "this node cannot keep what it is given now; the person who looks after it finds why in its log"
 
 
 @dataclass(slots=True)
@@ -67,6 +71,10 @@ class Meeting:
     clock_ms: int = 0
     ended: str = ""
     violation: bool = False
+    paused: int = 0
+    """Records that came and were answered `paused`."""
+    unable: bool = False
+    """This node could not keep what came: no use to meet again soon."""
     standings: dict[CommonsId, Standing] = field(default_factory=dict)
     _session: Session | None = None
     _frames: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(_FRAMES_WAITING_MAX))
@@ -94,7 +102,8 @@ class Meeting:
         tasks = [asyncio.create_task(work()) for work in (self._receive, self._send, self._keep_time)]
         try:
             await self._step(lambda session, now_ms: [])
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await self._excuse(done)
             if self._session.is_over:  # its last frame says why: let it go out
                 await asyncio.wait({tasks[1]}, timeout=1)
         finally:
@@ -103,10 +112,22 @@ class Meeting:
             for result in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(result, LinkLost):
                     self.ended = self.ended or result.detail
-                elif isinstance(result, Exception):
+                elif isinstance(result, Exception) and not isinstance(result, StoreError):
                     logger.error("a session with %s failed", self.link.remote, exc_info=result)
                     self.ended = self.ended or "an error on this node; see its log"
             await self.link.close(reason=self.ended)
+
+    async def _excuse(self, done: set[asyncio.Task[None]]) -> None:
+        """Where our own store failed (a full disk), this session ends, and the peer is told that it is not its fault."""
+        for task in done:
+            error = task.exception() if not task.cancelled() else None
+            if isinstance(error, StoreError):
+                fields = {"peer": self._name(), "code": error.code}
+                text = "a session with %s ended: %s"
+                logger.error(text, self._name(), error.detail, extra={"event": "store_failed", "fields": fields})
+                self.ended, self.unable = CANNOT_KEEP, True  # to the peer no word of paths here
+                await self.end("closing", CANNOT_KEEP)
+                return
 
     def tell_change(self) -> None:
         """This node's own sets, or what it follows, changed."""
@@ -121,7 +142,8 @@ class Meeting:
     def commons(self) -> tuple[PeerCommons, ...]:
         """How each commons stands, for `status`."""
         return tuple(
-            PeerCommons(commons, each.state, each.why, each.received, each.sent) for commons, each in self.standings.items()
+            PeerCommons(commons, each.state, each.why, each.received, each.sent)
+            for commons, each in self.standings.items()
         )
 
     # -- the three tasks
@@ -197,6 +219,8 @@ class Meeting:
                 standing = self._standing(event.commons)
                 standing.received += event.count
                 standing.state = "receiving"
+                if event.refused and self.runtime.replica.pauses:
+                    await self._pause(event.refused)
             case RecordsSent():
                 self._standing(event.commons).sent += event.count
             case ProgressMade():
@@ -216,7 +240,17 @@ class Meeting:
                 self.violation = event.violation
                 self.ended = self.ended or event.detail
                 if event.violation:
-                    logger.warning("session with %s ended: %s (%s)", self._name(), event.detail, event.code)
+                    fields = {"peer": self._name(), "code": event.code}
+                    text = "session with %s ended: %s (%s)"
+                    extra = {"event": "violation", "fields": fields}
+                    logger.warning(text, self._name(), event.detail, event.code, extra=extra)
+
+    async def _pause(self, refused: int) -> None:
+        """More is refused than a session remembers: it would be offered again and again, so the session ends."""
+        self.paused += refused
+        if self.paused > REFUSALS_MAX and not self.unable:
+            self.ended, self.unable = NO_ROOM, True
+            await self.end("closing", NO_ROOM)
 
     def _standing(self, commons: CommonsId) -> Standing:
         return self.standings.setdefault(commons, Standing())

@@ -20,7 +20,7 @@ from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import NotFound
 from p2pcommons.network.dial import DialFailed, Dialler
 from p2pcommons.network.link import Link
-from p2pcommons.node.meeting import Meeting
+from p2pcommons.node.meeting import CANNOT_KEEP, NO_ROOM, Meeting
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Instant, PeerInfo
 from p2pcommons.sync.holding import Change
@@ -32,6 +32,8 @@ BACKOFF_S_MAX: Final = 60.0
 _STABLE_S: Final = 5.0  # a session that lasted so long was a good one: the next pause is short again
 _KEPT: Final = "peers"
 _STOP_S_MAX: Final = 2.0
+_UNABLE_S: Final = 300.0  # whom we could not keep pace with for want of room is not met again for so long
+_UNABLE_MAX: Final = 1000  # such keys remembered
 
 
 @dataclass(slots=True)
@@ -64,6 +66,8 @@ class Neighbours:
         """Sessions that came about since the start."""
         self.violations = 0
         """Sessions that ended because the peer broke the protocol."""
+        self._unable: dict[bytes, float] = {}  # key: not before
+        self._ended_bytes = (0, 0)
 
     async def __aenter__(self) -> Neighbours:
         await self._dialler.__aenter__()
@@ -135,9 +139,21 @@ class Neighbours:
         return "receiving" in found
 
     def traffic(self) -> tuple[int, int]:
-        """Bytes received and sent by the links open now."""
+        """Bytes received and sent since the start, by all links that there were."""
         links = [meeting.link for meeting in self._meetings()]
-        return sum(link.bytes_received for link in links), sum(link.bytes_sent for link in links)
+        received, sent = self._ended_bytes
+        return received + sum(link.bytes_received for link in links), sent + sum(link.bytes_sent for link in links)
+
+    def open_sessions(self) -> int:
+        """Sessions under way, their peer's key proved."""
+        return sum(meeting.connected_at is not None for meeting in self._meetings())
+
+    async def room_again(self) -> None:
+        """There is room on the disk again: meet anew those whose records were refused for want of it."""
+        self._unable.clear()
+        for meeting in self._meetings():
+            if meeting.paused:
+                await meeting.end("closing", "this node has room again; meet it anew")
 
     async def serve(self, link: Link) -> None:
         """A link that came in: hold a session over it."""
@@ -167,8 +183,8 @@ class Neighbours:
         while True:
             contact.state, contact.next_try_at = "connecting", None
             began = asyncio.get_running_loop().time()
-            violated = await self._dial(contact)
-            if violated:
+            useless = await self._dial(contact)
+            if useless:
                 pause = BACKOFF_S_MAX
             elif asyncio.get_running_loop().time() - began > _STABLE_S:
                 pause = BACKOFF_S_MIN
@@ -179,7 +195,7 @@ class Neighbours:
             pause = min(pause * 2, BACKOFF_S_MAX)
 
     async def _dial(self, contact: Contact) -> bool:
-        """One try, and the session that comes of it; whether the peer broke the protocol in it."""
+        """One try, and the session that comes of it; whether there is no use in another one soon."""
         try:
             link = await self._dialler.dial(contact.address)
         except DialFailed as error:
@@ -192,7 +208,7 @@ class Neighbours:
             contact.meeting = None
             contact.why = meeting.ended or "the link was lost"
             self._count(meeting)
-        return meeting.violation
+        return meeting.violation or meeting.unable
 
     def _meeting(self, link: Link, contact: Contact | None) -> Meeting:
         def admit(meeting: Meeting, peer: PublicKey) -> str | None:
@@ -207,6 +223,8 @@ class Neighbours:
             return "this node does not meet yours"
         if peer == self._runtime.keys.node.public:
             return "this is the node itself"
+        if self._unable.get(peer, 0.0) > asyncio.get_running_loop().time():
+            return NO_ROOM if self._runtime.replica.pauses else CANNOT_KEEP
         if contact is not None:
             contact.state, contact.why = "connected", ""
             if contact.pinned is None:
@@ -215,10 +233,30 @@ class Neighbours:
             elif contact.pinned != peer:
                 contact.why = "another node answers here than before; `peer add` with its key accepts it for good"
                 logger.warning("%s: %s", contact.address.target, contact.why)
+        fields = {"peer": did_key(peer), "remote": meeting.link.remote, "dialled": contact is not None}
+        text = "a session with %s began"
+        logger.info(text, did_key(peer), extra={"event": "session_began", "fields": fields})
         return None
 
     def _count(self, meeting: Meeting) -> None:
         self.violations += meeting.violation
+        received, sent = self._ended_bytes
+        self._ended_bytes = (received + meeting.link.bytes_received, sent + meeting.link.bytes_sent)
+        if meeting.peer is not None and meeting.connected_at is not None:
+            fields = {
+                "peer": did_key(meeting.peer),
+                "reason": meeting.ended or "the link was lost",
+                "seconds": (self._runtime.now_ms() - meeting.connected_at) / 1000,
+                "received_bytes": meeting.link.bytes_received,
+                "sent_bytes": meeting.link.bytes_sent,
+            }
+            text = "a session with %s ended: %s"
+            extra = {"event": "session_ended", "fields": fields}
+            logger.info(text, fields["peer"], fields["reason"], extra=extra)
+        if meeting.unable and meeting.peer is not None:
+            if len(self._unable) >= _UNABLE_MAX:
+                self._unable.clear()
+            self._unable[meeting.peer] = asyncio.get_running_loop().time() + _UNABLE_S
 
     def _meetings(self) -> list[Meeting]:
         dialled = [contact.meeting for contact in self._contacts.values() if contact.meeting is not None]

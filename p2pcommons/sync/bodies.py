@@ -7,6 +7,7 @@ after 30 days, if the erasure still counts then.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from p2pcommons.core.limits import QUARANTINE_MS
 from p2pcommons.core.record import CommonsId
@@ -17,20 +18,27 @@ _ITEM = 8 + 32  # when it came in, and the record
 
 def wanted(store: Reader, commons: CommonsId) -> frozenset[bytes]:
     """Records whose body was lost here."""
-    kept = store.value(f"wanted/{commons.hex()}") or b""
+    kept = store.value(_wanted_name(commons)) or b""
     return frozenset(kept[at : at + 32] for at in range(0, len(kept), 32))
 
 
 def put_wanted(store: Store, commons: CommonsId, ids: Iterable[bytes]) -> None:
     """Replace the list; within the transaction that changes the bodies."""
-    store.put_value(f"wanted/{commons.hex()}", b"".join(sorted(ids)) or None)
+    store.put_value(_wanted_name(commons), b"".join(sorted(ids)) or None)
 
 
-def quarantine(store: Store, commons: CommonsId, ids: Iterable[bytes], now_ms: int) -> None:
-    """Note that these bodies were erased now; within the transaction that hides them."""
-    added = b"".join(now_ms.to_bytes(8, "big") + identifier for identifier in sorted(ids))
-    if added:
-        store.put_value(_name(commons), (store.value(_name(commons)) or b"") + added)
+def quarantine(
+    store: Store, commons: CommonsId, hidden: AbstractSet[bytes], shown: AbstractSet[bytes], now_ms: int
+) -> None:
+    """Note that the bodies of `hidden` were erased now, and that those of `shown` are erased no more.
+
+    Within the transaction that hides and shows them.
+    """
+    if not hidden and not shown:
+        return
+    kept = [item for item in _items(store, commons) if item[8:] not in shown]
+    kept += [now_ms.to_bytes(8, "big") + identifier for identifier in sorted(hidden)]
+    store.put_value(_quarantine_name(commons), b"".join(kept) or None)
 
 
 def due(store: Reader, commons: CommonsId, now_ms: int) -> list[bytes]:
@@ -41,11 +49,17 @@ def due(store: Reader, commons: CommonsId, now_ms: int) -> list[bytes]:
 def release(store: Store, commons: CommonsId, now_ms: int) -> None:
     """Take what is due off the list."""
     left = [item for item in _items(store, commons) if not _is_due(item, now_ms)]
-    store.put_value(_name(commons), b"".join(left) or None)
+    store.put_value(_quarantine_name(commons), b"".join(left) or None)
+
+
+def forget(store: Store, commons: CommonsId) -> None:
+    """Both lists go with their commons; within the transaction that takes it away."""
+    store.put_value(_wanted_name(commons), None)
+    store.put_value(_quarantine_name(commons), None)
 
 
 def _items(store: Reader, commons: CommonsId) -> list[bytes]:
-    kept = store.value(_name(commons)) or b""
+    kept = store.value(_quarantine_name(commons)) or b""
     return [kept[at : at + _ITEM] for at in range(0, len(kept), _ITEM)]
 
 
@@ -53,5 +67,9 @@ def _is_due(item: bytes, now_ms: int) -> bool:
     return int.from_bytes(item[:8], "big") + QUARANTINE_MS <= now_ms
 
 
-def _name(commons: bytes) -> str:
+def _wanted_name(commons: bytes) -> str:
+    return f"wanted/{commons.hex()}"
+
+
+def _quarantine_name(commons: bytes) -> str:
     return f"quarantine/{commons.hex()}"

@@ -87,6 +87,7 @@ class Exchange:
         self._streamed: set[int] = set()  # a whole set is streamed once in a session
         self._effort = 0  # 1: refusals were forgotten, 2: fingerprints are not believed either
         self._unsettled: set[bytes] = set()  # plane-0 records that came from this peer since the last judgement
+        self._brought: set[bytes] = set()  # those not let in then: perhaps they wait for a past that this peer has
         self._rounds = 0
         self._fruitless = 0
         self._opened_ms = 0
@@ -125,7 +126,7 @@ class Exchange:
             if plane not in self._streamed and (not sets[plane].count or self._cursor(plane)):
                 flags |= STREAM[plane]
         # What no set shows is asked for beside the round.
-        self._demand.want_once(_CHARTER, self._library.missing(self.commons))
+        self._demand.want_once(_CHARTER, self._library.missing(self.commons, self._brought))
         for plane in PLANES:
             self._demand.want_once(plane, self._library.wanted_bodies(self.commons))
         self._number = self._library.state_number(self.commons)
@@ -290,6 +291,8 @@ class Exchange:
         self.outbox.append(Confirm(self.slot, message.plane, refused))
         if message.cursor is not None and self._streaming_in:
             self._library.set_cursor(self.commons, message.plane, message.cursor)
+        if message.plane == _CHARTER and not self._demand.is_open(_CHARTER) and not self._may_give(message):
+            self._settle(now_ms)  # the past that was asked for is here: no end of a stream will come
         self._events.append(RecordsReceived(self.commons, message.plane, taken.new, len(taken.refused)))
         if message.plane == self._plane and self._own is not None and self._theirs is not None:
             self._received += taken.new
@@ -330,6 +333,7 @@ class Exchange:
             return
         judged = self._library.settle(self.commons)
         refused = {identifier: code for identifier, code in judged.items() if identifier in self._unsettled}
+        self._brought = set(refused)
         self._unsettled.clear()
         told = self._refusals.refuse(_CHARTER, refused, self._charter(), now_ms) if refused else ()
         if told:

@@ -9,24 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Generic, NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from p2pcommons.core.clock import is_later
-from p2pcommons.core.limits import PENDING_BYTES_MAX, UNGROUNDED_MAX
 from p2pcommons.core.merkle import Span
-from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, Subject
+from p2pcommons.core.record import CommonsId, Plane, Record, Subject, body_hash, commons_of
 from p2pcommons.core.seal import Seal, Sealed
 from p2pcommons.sync.bodies import due, put_wanted, quarantine, release, wanted
 from p2pcommons.sync.digest import EMPTY, add, fingerprint, published, remove, state
 from p2pcommons.sync.meaning import C, Meaning
-from p2pcommons.sync.packing import Packer, weight
+from p2pcommons.sync.packing import Packer
 from p2pcommons.sync.range_index import RangeIndex
 from p2pcommons.sync.storage import CommonsState, EntryRow, EntryState, Key, SetState, Store
+from p2pcommons.sync.waiting import Waiting
 
+T = TypeVar("T")
 SYNCED_PLANES = (Plane.CHARTER, Plane.CATALOGUE)
 _NOTHING = CommonsState(EMPTY, EMPTY, 0, 0, 0)
 _VIEWS_MODULUS = 1 << 256
 _KEYS_PER_READ = 20_000  # places read at once when a range index is built: 3 MB of tuples
+_IDS_PER_STEP = 4096  # records or entries of one read where there may be any number: some 10 MB
 
 
 class Receipt(NamedTuple):
@@ -57,20 +59,25 @@ class Change(NamedTuple):
 class Holding(Generic[C]):
     """The sets and views of one commons, over a store."""
 
-    def __init__(self, commons: CommonsId, store: Store, meaning: Meaning[C], changes: list[Change]) -> None:
+    def __init__(
+        self, commons: CommonsId, store: Store, meaning: Meaning[C], changes: list[Change], number: int = 0
+    ) -> None:
         self.commons = commons
         self._store = store
         self._meaning = meaning
         self._changes = changes
-        self._pending: dict[bytes, Sealed] = {}  # plane 0, not judged or not grounded yet
-        self._pending_trees: dict[Seal, dict[Span, bytes]] = {}
+        self._waiting = Waiting()
+        self._ungrounded: frozenset[bytes] = frozenset()  # those of them whose past was not here when judged last
+        self._now_ms = 0  # when records came last
         self._ranges: dict[int, RangeIndex] = {}
         self.packer = Packer(store)
-        self.number = 0
+        self.number = number
         kept = store.state(commons)
-        self.state = kept or _NOTHING
-        self.charter: C | None = None if kept is None else meaning.judge(store.charter(commons), commons)
-        self.wanted = wanted(store, commons)
+        records = [] if kept is None else store.charter(commons)
+        self.charter: C | None = None if kept is None else meaning.judge(records, commons)
+        self._charter_lost = frozenset(record.id for record in records if not _is_whole(record))
+        self.wanted = wanted(store, commons) | self._charter_lost
+        self.state = replace(kept or _NOTHING, bodies_missing=len(self.wanted))
         self._digest: Digest | None = None
 
     def digest(self) -> Digest:
@@ -97,28 +104,27 @@ class Holding(Generic[C]):
 
         `trees`: what their packs told of the trees they were sealed in.
         """
+        self._now_ms = now_ms
         refused: dict[bytes, str] = {}
         present = self._store.present([sealed.record.id for sealed in records])
         self._give_back_bodies([s.record for s in records if s.record.id in present])
-        absent = {s.record.id: s for s in records if s.record.id not in present and s.record.id not in self._pending}
-        charter = [s for s in absent.values() if s.record.header.plane == Plane.CHARTER]
+        absent = {s.record.id: s for s in records if s.record.id not in present and s.record.id not in self._waiting}
+        if self._charter_lost:  # who may write cannot be said: nothing is taken, and nothing let go, on half a charter
+            return Receipt(0, dict.fromkeys(absent, "paused"))
         new = 0
-        if charter:  # first: it says who may write the others
-            charter = self._acceptable(charter, refused, now_ms)
-            self._await_judgement(charter, trees, refused)
-            new += self._judge(now_ms)
+        charter = [s for s in absent.values() if s.record.header.plane == Plane.CHARTER]
         others = [s for s in absent.values() if s.record.header.plane != Plane.CHARTER]
+        for sealed in self._acceptable(charter, refused, now_ms):
+            if not self._await_judgement(sealed, trees):
+                refused[sealed.record.id] = "paused"
+        # First the charter, which says who may write the others. While only it comes, many frames are judged at once.
+        if (charter and others) or self._waiting.is_due(self.state.charter.count):
+            new += self._judge()
         fresh = self._acceptable(others, refused, now_ms)
         if fresh:
             self._keep(fresh, trees)
             new += len(fresh)
         return Receipt(new, refused)
-
-    def pause(self, records: Sequence[Sealed]) -> Receipt:
-        """Take none of these: what is not here already is answered `paused`."""
-        identifiers = [sealed.record.id for sealed in records]
-        present = self._store.present(identifiers)
-        return Receipt(0, {identifier: "paused" for identifier in identifiers if identifier not in present})
 
     def _counts(self, author: bytes) -> bool:
         return self.charter is not None and self.charter.counts(author)
@@ -149,89 +155,101 @@ class Holding(Generic[C]):
             return "no_body"
         return None
 
-    def _await_judgement(
-        self,
-        records: Sequence[Sealed],
-        trees: Mapping[Seal, Mapping[Span, bytes]],
-        refused: dict[bytes, str],
-    ) -> None:
-        room = PENDING_BYTES_MAX - sum(weight(sealed) for sealed in self._pending.values())
-        for sealed in records:
-            room -= weight(sealed)
-            if room < 0:
-                refused[sealed.record.id] = "paused"
-                continue
-            self._pending[sealed.record.id] = sealed
-            self._pending_trees.setdefault(sealed.seal, {}).update(trees.get(sealed.seal, {}))
+    def _await_judgement(self, sealed: Sealed, trees: Mapping[Seal, Mapping[Span, bytes]]) -> bool:
+        tree = trees.get(sealed.seal, {})
+        if self._waiting.put(sealed, tree):
+            return True
+        self.settle()  # what strangers left here must not keep others out
+        return self._waiting.put(sealed, tree)
 
     def settle(self) -> dict[bytes, str]:
         """The end of a stream of plane 0: what of it is not admitted is answered and let go.
 
         Records whose past is not here yet are kept a while, at most `UNGROUNDED_MAX`.
         """
-        if not self._pending:
+        if not len(self._waiting) or self._charter_lost:
             return {}
-        verdict = self._meaning.judge(self._charter_records(), self.commons)
-        refused: dict[bytes, str] = {}
-        kept = 0
-        for identifier in list(self._pending):
-            waits = identifier in verdict.ungrounded and kept < UNGROUNDED_MAX
-            kept += waits
-            refused[identifier] = "not_admitted"
-            if not waits:
-                del self._pending[identifier]
-        live = {sealed.seal for sealed in self._pending.values()}
-        self._pending_trees = {made: tree for made, tree in self._pending_trees.items() if made in live}
-        return refused
+        if self._waiting.is_unjudged:
+            self._judge()
+        return dict.fromkeys(self._waiting.let_go(self._ungrounded), "not_admitted")
 
-    def missing(self) -> list[bytes]:
-        """Ids that records waiting for their past name, and that are not here."""
-        if not self._pending:
-            return []
-        return sorted(self._meaning.judge(self._charter_records(), self.commons).missing)
+    def missing(self, of: Iterable[bytes]) -> Sequence[bytes]:
+        """Ids that these records, waiting for their past, name and that are not here."""
+        known = frozenset() if self.charter is None else self.charter.set_ids
+        return self._waiting.missing(of, known)
 
-    def _charter_records(self) -> list[Record]:
-        return self._store.charter(self.commons) + [sealed.record for sealed in self._pending.values()]
-
-    def _judge(self, now_ms: int) -> int:
+    def _judge(self) -> int:
         """Let in what the charter's sets now hold, and let go what they no longer hold."""
         before = self.charter
-        judged = self._meaning.judge(self._charter_records(), self.commons)
-        entering = [sealed for sealed in self._pending.values() if sealed.record.id in judged.set_ids]
-        if not entering:
-            return 0
+        kept = self._store.charter(self.commons)
+        judged = self._meaning.judge(kept + self._waiting.records(), self.commons)
         leaving = sorted(before.set_ids - judged.set_ids) if before else []
         unadmitted = sorted(before.admitted - judged.admitted) if before else []
-        purged = self._store.authored(self.commons, unadmitted) if unadmitted else []
-        named = sorted(judged.named_erased - (before.named_erased if before else frozenset()))
+        if (leaving or unadmitted) and (damaged := [record.id for record in kept if not _is_whole(record)]):
+            self.lose_bodies(damaged)  # a fault of this disk, not a purge: nothing goes for that
+            return 0
+        self._waiting.judged()
+        self._ungrounded = judged.ungrounded
+        entering = self._waiting.among(judged.set_ids)
+        if not entering:
+            return 0
         with self._changing():
             self.charter = judged
-            self._store.put_records(self.commons, entering, self._pending_trees)
+            self._store.put_records(self.commons, entering, self._waiting.trees)
             self.state = replace(
                 self.state,
                 charter=remove(add(self.state.charter, [s.record.id for s in entering]), leaving),
             )
             self._store.drop_records(self.commons, leaving)
-            hidden = [s.record for s in self._store.sealed(named) if self.is_erased(s.record)]
-            touched = self._drop(purged) | {r.header.subject for r in hidden if r.header.plane == Plane.CATALOGUE}
+            self._want_no_more(leaving)
+            touched = self._drop_authors(unadmitted) | self._erase_and_restore(before, judged)
             self._refold(touched)
-            quarantine(self._store, self.commons, [r.id for r in hidden], now_ms)
-        for sealed in entering:
-            del self._pending[sealed.record.id]
+        self._waiting.admit(entering)
         self._index(Plane.CHARTER, entering, leaving)
-        live = {sealed.seal for sealed in self._pending.values()}
-        self._pending_trees = {made: tree for made, tree in self._pending_trees.items() if made in live}
         self._changed(len(entering), sorted(touched))
         return len(entering)
 
-    def _drop(self, ids: Sequence[RecordId]) -> set[bytes]:
-        if not ids:
+    def _drop_authors(self, authors: Sequence[bytes]) -> set[bytes]:
+        """These keys are purged: their catalogue records go; the entries they were about."""
+        if not authors:
             return set()
-        gone = self._store.sealed(ids)
-        self._store.drop_records(self.commons, ids)
-        self.state = replace(self.state, catalogue=remove(self.state.catalogue, list(ids)))
+        subjects: set[bytes] = set()
+        purged = self._store.authored(self.commons, authors)
+        for ids in _steps(purged):
+            subjects.update(sealed.record.header.subject for sealed in self._store.sealed(ids))
+            self._store.drop_records(self.commons, ids)
+            self.state = replace(self.state, catalogue=remove(self.state.catalogue, ids))
+        self._want_no_more(purged)
         self._ranges.pop(Plane.CATALOGUE, None)  # read again from the store at the next opening
-        return {sealed.record.header.subject for sealed in gone}
+        return subjects
+
+    def _erase_and_restore(self, before: C | None, after: C) -> set[bytes]:
+        """Hide what is erased from now on, and show again what is not any more; the entries they were about."""
+        earlier, now = ({} if before is None else before.erasures), after.erasures
+        named = [one for one in (earlier.keys() | now.keys()) if earlier.get(one) != now.get(one)]
+        subjects: set[bytes] = set()
+        hidden: set[bytes] = set()
+        shown: set[bytes] = set()
+        lost: set[bytes] = set()
+        for ids in _steps(named):
+            for record in (sealed.record for sealed in self._store.sealed(ids)):
+                author = record.header.author
+                then = None if before is None else before.erased_fields(record.id, author)
+                fields = after.erased_fields(record.id, author)
+                if record.header.plane != Plane.CATALOGUE or then == fields:
+                    continue
+                subjects.add(record.header.subject)
+                if then is None:
+                    hidden.add(record.id)
+                elif fields is None:
+                    shown.add(record.id)
+                    if record.body is None:
+                        lost.add(record.id)
+        quarantine(self._store, self.commons, hidden, shown, self._now_ms)
+        self._want_no_more(hidden)
+        if lost:
+            self._set_wanted(self.wanted | lost)
+        return subjects
 
     def ranges(self, plane: int) -> RangeIndex:
         """The places of one set; built at the first opening, kept up from then on."""
@@ -252,17 +270,36 @@ class Holding(Generic[C]):
         subjects = sorted({record.header.subject for record in back if record.header.plane == Plane.CATALOGUE})
         with self._changing():
             self._store.put_bodies(back)
-            self._set_wanted(self.wanted - {record.id for record in back})
+            self._want_no_more([record.id for record in back])
             self._refold(subjects)
         self._changed(0, subjects)
+        if self._charter_lost:
+            self._give_back_charter({record.id for record in back})
+
+    def _give_back_charter(self, ids: set[bytes]) -> None:
+        self._charter_lost -= ids
+        if self._charter_lost or self.charter is None:
+            return
+        whole = self._meaning.judge(self._store.charter(self.commons), self.commons)
+        if whole.digest != self.charter.digest:  # this node started while the charter was not whole
+            self.charter = whole
+            self.rebuild()
 
     def lose_bodies(self, ids: Iterable[bytes]) -> None:
-        """Bodies found damaged: put them on the list of wanted ones."""
-        lost = frozenset(ids)
+        """Bodies found damaged: put them on the list of wanted ones. While one of the charter is, nothing is taken."""
+        lost = [s.record for s in self._store.sealed(sorted(set(ids))) if commons_of(s.record) == self.commons]
+        subjects = sorted({record.header.subject for record in lost if record.header.plane == Plane.CATALOGUE})
         with self._changing():
-            self._store.erase_bodies(self.commons, sorted(lost))
-            self._set_wanted(self.wanted | lost)
-        self._changed(0, [])
+            self._store.erase_bodies(self.commons, [record.id for record in lost])
+            self._set_wanted(self.wanted | {record.id for record in lost if not self.is_erased(record)})
+            self._refold(subjects)
+            self._charter_lost |= {record.id for record in lost if record.header.plane == Plane.CHARTER}
+        self._changed(0, subjects)
+
+    def _want_no_more(self, ids: Iterable[bytes]) -> None:
+        left = self.wanted.difference(ids)
+        if left != self.wanted:
+            self._set_wanted(left)
 
     def _set_wanted(self, ids: frozenset[bytes]) -> None:
         self.wanted = ids
@@ -273,7 +310,7 @@ class Holding(Generic[C]):
         """Take the bytes of what has been erased for 30 days and still is; returns how many bodies went."""
         found = [s.record for s in self._store.sealed(due(self._store, self.commons, now_ms))]
         gone = [record.id for record in found if self.is_erased(record)]
-        if gone:
+        if found:
             with self._store.transaction():
                 self._store.erase_bodies(self.commons, gone)
                 release(self._store, self.commons, now_ms)
@@ -328,18 +365,18 @@ class Holding(Generic[C]):
         self._changed(len(records), list(by_subject))
 
     def _refold(self, subjects: Iterable[bytes]) -> None:
-        wanted = sorted(subjects)
-        if not wanted or self.charter is None:
+        if self.charter is None:
             return
-        known = self._store.entries(self.commons, wanted)
-        about = self._store.about(self.commons, wanted)
-        rows = [
-            self._meaning.row(subject, about[subject], self.charter)
-            if subject in about
-            else EntryRow(Subject(subject), None, None, bytes(32), None)  # no record is left: no part of the sum
-            for subject in wanted
-        ]
-        self._put_rows(rows, known)
+        for some in _steps(sorted(subjects)):
+            known = self._store.entries(self.commons, some)
+            about = self._store.about(self.commons, some)
+            rows = [
+                self._meaning.row(subject, about[subject], self.charter)
+                if subject in about
+                else EntryRow(Subject(subject), None, None, bytes(32), None)  # no record is left: no part of the sum
+                for subject in some
+            ]
+            self._put_rows(rows, known)
 
     def _put_rows(self, rows: Sequence[EntryRow], known: Mapping[bytes, EntryState]) -> None:
         if not rows:
@@ -359,13 +396,13 @@ class Holding(Generic[C]):
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """One transaction; if it fails (a full disk), memory goes back to what is on disk."""
-        state, charter, wanted = self.state, self.charter, self.wanted
+        before = self.state, self.charter, self.wanted, self._charter_lost
         try:
             with self._store.transaction():
                 yield
                 self._store.put_state(self.commons, self.state)
         except BaseException:
-            self.state, self.charter, self.wanted = state, charter, wanted
+            self.state, self.charter, self.wanted, self._charter_lost = before
             self._ranges.clear()
             raise
 
@@ -399,3 +436,13 @@ class Holding(Generic[C]):
 
 def _without_body(sealed: Sealed) -> Sealed:
     return sealed._replace(record=sealed.record._replace(salt=None, body=None))
+
+
+def _is_whole(record: Record) -> bool:
+    salt, body = record.salt, record.body
+    return salt is not None and body is not None and body_hash(salt, body) == record.header.body_hash
+
+
+def _steps(items: Sequence[T]) -> Iterator[list[T]]:
+    for start in range(0, len(items), _IDS_PER_STEP):
+        yield list(items[start : start + _IDS_PER_STEP])

@@ -6,7 +6,7 @@ it knows no peer. Each call runs to completion, and what it took is durable when
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from p2pcommons.core.record import CommonsId
@@ -71,8 +71,8 @@ class Library(Protocol):
         """The end of a stream of plane 0: judge it together; what was not admitted, with codes."""
         ...
 
-    def missing(self, commons: CommonsId) -> Sequence[bytes]:
-        """Plane-0 ids that records waiting for their past name."""
+    def missing(self, commons: CommonsId, of: Iterable[bytes]) -> Sequence[bytes]:
+        """Plane-0 ids that these records, if they wait for their past, name and that are not here."""
         ...
 
     def wanted_bodies(self, commons: CommonsId) -> Sequence[bytes]:

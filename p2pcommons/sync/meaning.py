@@ -6,8 +6,7 @@ this small door.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from p2pcommons.core.record import Record
@@ -28,11 +27,6 @@ class CharterSets(Protocol):
         ...
 
     @property
-    def missing(self) -> frozenset[bytes]:
-        """Ids that ungrounded records name and that were not given."""
-        ...
-
-    @property
     def admitted(self) -> frozenset[bytes]:
         """Keys whose plane-1 records are in the set."""
         ...
@@ -42,8 +36,8 @@ class CharterSets(Protocol):
         ...
 
     @property
-    def named_erased(self) -> AbstractSet[bytes]:
-        """Every record that some erasure names."""
+    def erasures(self) -> Mapping[bytes, object]:
+        """For every record that some erasure names, a value that changes whenever `erased_fields` might."""
         ...
 
     def erased_fields(self, record_id: bytes, author: bytes) -> frozenset[str] | None:

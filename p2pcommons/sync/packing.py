@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from p2pcommons.core.limits import PACK_RECORDS_MAX, SALT_BYTES
@@ -54,7 +54,7 @@ class Packer:
         self, commons: CommonsId, plane: int, ids: Sequence[bytes], bytes_max: int, hidden: Hidden
     ) -> tuple[list[Any], list[bytes]]:
         """Packs of the records asked for, as many as fit, and the ids left for the next call."""
-        fitting: list[Sealed] = []
+        fitting: dict[bytes, Sealed] = {}  # by id: who asks twice gets once, two leaves alike make no pack
         size = 0
         for start in range(0, len(ids), _IDS_PER_READ):
             part = ids[start : start + _IDS_PER_READ]
@@ -63,11 +63,13 @@ class Packer:
                 sealed = found.get(RecordId(identifier))
                 if sealed is None or sealed.record.header.plane != plane or commons_of(sealed.record) != commons:
                     continue
+                if identifier in fitting:
+                    continue
                 size += weight(sealed) + _SEAL_WEIGHT
                 if fitting and size > bytes_max:
-                    return self.packs(_complete(fitting, hidden), hidden), list(ids[at:])
-                fitting.append(sealed)
-        return self.packs(_complete(fitting, hidden), hidden), []
+                    return self.packs(_complete(fitting.values(), hidden), hidden), list(ids[at:])
+                fitting[identifier] = sealed
+        return self.packs(_complete(fitting.values(), hidden), hidden), []
 
     def forget(self) -> None:
         """Drop what is remembered: trees may have changed."""
@@ -89,7 +91,7 @@ def weight(sealed: Sealed) -> int:
     return len(record.header_bytes) + len(record.body or b"") + SALT_BYTES
 
 
-def _complete(records: Sequence[Sealed], hidden: Hidden) -> list[Sealed]:
+def _complete(records: Iterable[Sealed], hidden: Hidden) -> list[Sealed]:
     # A body lost here is not offered as if it were erased: the record waits until it is whole again.
     return [sealed for sealed in records if sealed.record.body is not None or hidden(sealed.record)]
 

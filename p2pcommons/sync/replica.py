@@ -17,12 +17,16 @@ from p2pcommons.core.merkle import Span
 from p2pcommons.core.record import ZEROS, CommonsId, Plane, Record, build, commons_of
 from p2pcommons.core.seal import Pack, Seal, Sealed, read_pack, seal
 from p2pcommons.errors import FormError, LocalProtocolError, RemoteProtocolError
+from p2pcommons.sync.bodies import forget
 from p2pcommons.sync.digest import published
 from p2pcommons.sync.holding import SYNCED_PLANES, Change, Digest, Holding, Receipt
 from p2pcommons.sync.meaning import C, Meaning
 from p2pcommons.sync.range_index import RangeIndex
 from p2pcommons.sync.storage import Key, SetState, Store
 from p2pcommons.sync.verified import VerifiedSeals
+
+
+_NUMBER_BITS = 32  # of a commons' state number: what is above differs each time a commons is followed again
 
 
 class Draft(NamedTuple):
@@ -48,10 +52,12 @@ class Replica(Generic[C]):
         """What changed since the driver last emptied this list."""
         self.pauses = False
         """While set, records from elsewhere are answered `paused` and not kept: the disk is nearly full, say."""
+        self._follows = 0
         self._held = {commons: self._holding(commons) for commons in store.followed()}
 
     def _holding(self, commons: CommonsId) -> Holding[C]:
-        return Holding(commons, self._store, self._meaning, self.changes)
+        self._follows += 1
+        return Holding(commons, self._store, self._meaning, self.changes, self._follows << _NUMBER_BITS)
 
     def followed(self) -> list[CommonsId]:
         """The commons this node keeps."""
@@ -71,6 +77,7 @@ class Replica(Generic[C]):
                 self._store.unfollow(commons)
                 for plane in SYNCED_PLANES:
                     self._store.put_value(_cursor_name(commons, plane), None)
+                forget(self._store, commons)
             del self._held[commons]
             self._last = {name: key for name, key in self._last.items() if name[0] != commons}
 
@@ -174,8 +181,11 @@ class Replica(Generic[C]):
             records.extend(pack.records)
             trees.setdefault(pack.seal, {}).update(pack.known)
             refused.update(pack.faults)
-        held = self._of(commons)
-        receipt = held.pause(records) if self.pauses else held.take(records, trees, now_ms)
+        if self.pauses:
+            identifiers = [sealed.record.id for sealed in records]
+            present = self._store.present(identifiers)
+            return Receipt(0, refused | {each: "paused" for each in identifiers if each not in present})
+        receipt = self._of(commons).take(records, trees, now_ms)
         return Receipt(receipt.new, refused | dict(receipt.refused))
 
     def _read(self, commons: CommonsId, value: Any) -> Pack:
@@ -233,9 +243,9 @@ class Replica(Generic[C]):
         """The end of a stream of plane 0: what of it is not admitted."""
         return self._of(commons).settle()
 
-    def missing(self, commons: CommonsId) -> list[bytes]:
-        """Plane-0 past that is not here and that records in hand name."""
-        return self._of(commons).missing()
+    def missing(self, commons: CommonsId, of: Iterable[bytes]) -> Sequence[bytes]:
+        """Plane-0 past that is not here and that these records, in hand, name."""
+        return self._of(commons).missing(of)
 
     def wanted_bodies(self, commons: CommonsId) -> list[bytes]:
         """Records whose body was lost here and is asked for."""

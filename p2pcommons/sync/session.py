@@ -4,8 +4,8 @@ Frames and `now_ms` come in through `receive_data` and `handle_timeout`, events 
 from `data_to_send`, again and again until it returns none. Both ends run this code and differ in their role only.
 Knows no socket, no clock and no dice; records are its library's business, a commons' rounds those of `Exchange`.
 
-Its driver calls `local_change` when the node's own sets, or the list of followed commons, have changed (for a commons
-no longer followed: before anything else), and `handle_timeout` when `next_deadline` has come.
+Its driver calls `local_change` when the node's own sets, or the list of followed commons, have changed, and
+`handle_timeout` when `next_deadline` has come. A commons no longer followed is left at the next call, whichever it is.
 """
 
 from __future__ import annotations
@@ -169,6 +169,7 @@ class Session:
         """One frame of the peer. Never raises for what is in it: a violation ends the session and is an event."""
         if self._state is not State.ENDED:
             self._now_ms = self._heard_ms = now_ms
+            self._leave_unfollowed()
             try:
                 message = decode_message(frame)
                 after = TRANSITIONS.get((self._state, type(message)))
@@ -185,6 +186,7 @@ class Session:
 
     def data_to_send(self) -> list[bytes]:
         """Frames to send now, about 1 MiB of packs at most: to be called until it returns none."""
+        self._leave_unfollowed()
         frames = self._take_outbox()
         size = 0
         while size < FRAME_BYTES_MAX and (frame := self._next_pack_frame()) is not None:
@@ -196,6 +198,7 @@ class Session:
     def handle_timeout(self, now_ms: int) -> list[Event]:
         """Time passed: give up a silent peer, open what is due."""
         self._now_ms = now_ms
+        self._leave_unfollowed()
         if self._state is State.ENDED:
             return self._happened()
         if self._state is not State.ESTABLISHED:
@@ -301,16 +304,11 @@ class Session:
         self._add(slots)
 
     def _take_local_change(self, now_ms: int) -> None:
+        self._leave_unfollowed()
         followed = self._library.followed()
-        kept = set(followed)
-        for slot, exchange in list(self._exchanges.items()):
-            if exchange.commons not in kept:
-                self._send(Leave(slot, "unfollowed"))
-                self._named.leave(slot)
-                self._drop(slot)
-            else:
-                exchange.local_change(now_ms)
-        self._named.keep(kept)
+        for exchange in self._exchanges.values():
+            exchange.local_change(now_ms)
+        self._named.keep(set(followed))
         if self.role is Role.DIALLER:
             tags: tuple[bytes, ...] = self._named.offer(followed)
         else:
@@ -319,6 +317,17 @@ class Session:
         if tags:
             self._send(Names(tags))
         self._go_on(now_ms)
+
+    def _leave_unfollowed(self) -> None:
+        # A person may unfollow between any two calls: then nothing of that commons can be asked for any more.
+        if not self._exchanges:
+            return
+        kept = set(self._library.followed())
+        for slot, exchange in list(self._exchanges.items()):
+            if exchange.commons not in kept:
+                self._send(Leave(slot, "unfollowed"))
+                self._named.leave(slot)
+                self._drop(slot)
 
     def _add(self, slots: Iterable[int]) -> None:
         for slot in slots:

@@ -45,7 +45,7 @@ class Waiting:
 
     def is_due(self, known: int) -> bool:
         """Whether enough has come, beside `known` records of the set, to judge before the stream ends."""
-        return self._unjudged * _PUT_OFF >= known + len(self._records)
+        return self._unjudged > 0 and self._unjudged * _PUT_OFF >= known + len(self._records)
 
     def records(self) -> list[Record]:
         """All of them."""

@@ -16,7 +16,7 @@ from aiohttp import ClientError, web
 
 from p2pcommons.api.auth import DOOR, Grant
 from p2pcommons.api.operation import COMMONS
-from p2pcommons.api.problems import NotReady, http_code, status_of
+from p2pcommons.api.problems import NotReady, http_code, route_of, status_of
 from p2pcommons.errors import NotFound, P2PCommonsError
 from p2pcommons.web import labels
 from p2pcommons.web.render import LOOKS, render, static_files
@@ -34,7 +34,6 @@ HEADERS: Final = {
     ),
     # Not `no-referrer`: browsers then send `Origin: null` with this page's own forms.
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 LANGUAGE_COOKIE: Final = "p2pcommons-language"
@@ -99,7 +98,7 @@ class Pages:
             except (ConnectionError, ClientError):
                 raise
             except Exception:  # the edge of a request's task: people get a page, the log gets the fault
-                logger.exception("%s %s failed", request.method, request.path)
+                logger.exception("%s %s failed", request.method, route_of(request))
                 broken = P2PCommonsError("internal", "something went wrong in this node; its log says what")
                 response = self._response(self._visit(request, session, ()), _refusal(broken))
             if made is not None:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from p2pcommons.commons.licences import facet
 from p2pcommons.commons.vocabulary import FIELDS, UNDETERMINED, Field
 from p2pcommons.web import labels
-from p2pcommons.web.texts import Texts
+from p2pcommons.web.texts import LANGUAGES, Texts
 from p2pcommons.web.wording import date_words, degrees, duration, language_name, metres, web_address
 
 UNKNOWN: Final = ""
@@ -61,7 +61,11 @@ def rows(texts: Texts, entry: Mapping[str, Any]) -> list[Row]:
 def field_values(texts: Texts, field: Field, value: Any) -> list[Shown]:
     """The JSON value of a field, one `Shown` for each thing it says."""
     if isinstance(value, dict) and field.multilingual:
-        return [Shown(text, _lang(tag)) for tag, text in _by_language(texts, value)]
+        spoken = _by_language(texts, value)
+        return [
+            Shown(text, _lang(tag), note=language_name(texts, tag) if len(spoken) > 1 and tag != UNDETERMINED else "")
+            for tag, text in spoken
+        ]
     items = value if isinstance(value, list) else [value]
     return [_value(texts, field, item) for item in items]
 
@@ -75,10 +79,11 @@ def best(texts: Texts, value: Any) -> Shown:
 
 
 def _by_language(texts: Texts, value: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The reader's language first, then texts without one, then the others."""
+    """The reader's language first, then texts without one, then the pages' other languages, then all others."""
 
     def rank(tag: str) -> int:
-        return 0 if tag.partition("-")[0] == texts.language else 1 if tag == UNDETERMINED else 2
+        primary = tag.partition("-")[0]
+        return 0 if primary == texts.language else 1 if tag == UNDETERMINED else 2 if primary in LANGUAGES else 3
 
     return sorted(((tag, str(text)) for tag, text in value.items()), key=lambda item: rank(item[0]))
 

@@ -19,7 +19,7 @@ from p2pcommons.node.local import local_client
 from p2pcommons.web import Pages
 
 TOKEN = "the-token-of-this-node"
-VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"])
 SELF_CLOSED = frozenset({"circle", "path", "rect"})
 EMPTY_LANG = ""
 
@@ -121,9 +121,9 @@ class Html(HTMLParser):
             self.forms.append(self._form)
         elif self._form is not None:
             self._field(tag, given)
-        if tag in ("input", "select", "textarea") and given.get("type") not in ("hidden", "radio", "checkbox"):
-            if "id" not in given:
-                self.faults.append(f"<{tag} name={given.get('name')}> has no label")
+        labelled = tag in ("input", "select", "textarea") and given.get("type") not in ("hidden", "radio", "checkbox")
+        if labelled and "id" not in given:
+            self.faults.append(f"<{tag} name={given.get('name')}> has no label")
 
     def _field(self, tag: str, given: Mapping[str, str]) -> None:
         assert self._form is not None
@@ -179,9 +179,9 @@ class Html(HTMLParser):
                 self.faults.append("a table without a caption")
             if tag == "html" and given.get("lang") not in ("fr", "en"):
                 self.faults.append("no language")
-            if tag == "form" and given.get("method") == "post" and given.get("action") != "/enter":
-                if 'name="form"' not in self.source:
-                    self.faults.append("a form without its token")
+            writes = tag == "form" and given.get("method") == "post" and given.get("action") != "/enter"
+            if writes and 'name="form"' not in self.source:
+                self.faults.append("a form without its token")
 
 
 @dataclass

@@ -86,11 +86,11 @@ async def test_the_language_is_the_browsers_until_a_person_chooses(tmp_path: Pat
 
 @pytest.mark.parametrize("back", ["//evil.example/", "https://evil.example", "/\\evil.example", "\\\\evil", "/\n/x"])
 async def test_a_switch_never_leads_off_this_node(tmp_path: Path, back: str) -> None:
-    async with page_world(tmp_path) as place:
-        async with place.browser.http.get(
-            place.url + "/language/fr", params={"back": back}, allow_redirects=False
-        ) as response:
-            assert response.headers["Location"] == "/"
+    async with (
+        page_world(tmp_path) as place,
+        place.browser.http.get(place.url + "/language/fr", params={"back": back}, allow_redirects=False) as response,
+    ):
+        assert response.headers["Location"] == "/"
 
 
 # -- every page
@@ -150,9 +150,8 @@ async def test_wrong_addresses_answer_with_a_page(tmp_path: Path, path: str, sta
 
 
 async def test_programs_still_get_problem_documents(tmp_path: Path) -> None:
-    async with founded(tmp_path) as (place, _):
-        async with place.browser.http.get(place.url + "/api/v1/nowhere") as response:
-            assert (response.status, response.content_type) == (404, "application/problem+json")
+    async with founded(tmp_path) as (place, _), place.browser.http.get(place.url + "/api/v1/nowhere") as response:
+        assert (response.status, response.content_type) == (404, "application/problem+json")
 
 
 async def test_the_stylesheet_is_kept_for_ever_and_small(tmp_path: Path) -> None:
@@ -281,7 +280,7 @@ async def test_an_entry_too_long_for_a_record_is_refused_and_kept(tmp_path: Path
 
 
 async def test_changing_one_field_leaves_all_others_as_they_are(tmp_path: Path) -> None:
-    async with founded(tmp_path) as (place, commons):
+    async with founded(tmp_path) as (place, _):
         whole = {
             "type": "equipment", "title": {"fr": "Perceuse", "en": "Drill"}, "creators": [{"name": "X", "id": "u:1"}],
             "place": {"name": "Brest", "territory": "29019"}, "terms": {"days": 3}, "language": "fr",
@@ -423,6 +422,26 @@ async def test_a_conflict_shows_both_values_and_is_settled_by_choosing(
         assert "/unsettled" not in (await place.browser.get("/")).html.links
         stale = await place.browser.send(page, f"{path}/settle", press=pressed)
         assert stale.status in (200, 412)  # settled already: nothing is written, or it is said
+
+
+@pytest.mark.parametrize("choice", [0, 1])
+async def test_what_a_source_says_otherwise_is_offered_and_chosen(tmp_path: Path, choice: int) -> None:
+    async with founded(tmp_path) as (place, _):
+        (info,) = await place.commons.list_commons()
+        first = {"type": "book", "title": "Old", "subjects": ["a"], "source": "shop:1"}
+        made = (await place.commons.add_entry(info.id, first)).entry
+        entry, path = bytes.fromhex(made["id"]), f"/entries/{made['id']}"
+        await place.commons.patch_entry(entry, {"title": "Mine"})  # type: ignore[arg-type]
+        await place.commons.add_entry(info.id, {**first, "title": "New in the shop"})
+        page = await place.browser.get(path)
+        assert "its source says something else" in page.text and "New in the shop" in page.text
+        settled = await place.browser.send(
+            page, f"{path}/settle", press=page.html.form(f"{path}/settle").buttons[choice]
+        )
+        assert "Settled." in settled.text
+        now = (await place.commons.get_entry(entry)).entry  # type: ignore[arg-type]
+        assert "offered" not in now and now["title"] == ("Mine", "New in the shop")[choice]
+        assert now["subjects"] == ["a"]
 
 
 # -- commons
@@ -657,8 +676,8 @@ async def test_the_session_opens_the_api_to_this_origin_only(tmp_path: Path) -> 
 
 async def test_a_foreign_host_gets_no_page(tmp_path: Path) -> None:
     async with page_world(tmp_path) as place:
-        async with place.browser.http.get(place.url + "/", headers={"Host": "evil.example"}) as response:
-            assert response.status == 403 and "Set-Cookie" not in response.headers
+        response = await place.browser.http.get(place.url + "/", headers={"Host": "evil.example"})
+        assert response.status == 403 and "Set-Cookie" not in response.headers
 
 
 async def test_forms_that_are_no_forms_are_refused(tmp_path: Path) -> None:
@@ -672,7 +691,9 @@ async def test_forms_that_are_no_forms_are_refused(tmp_path: Path) -> None:
             (b"&".join(b"a=1" for _ in range(600)), "application/x-www-form-urlencoded"),
             (b"x" * 2_000_000, "application/x-www-form-urlencoded"),
         ):
-            async with http.post(url + "/commons/new", data=BytesIO(data), headers={**own, "Content-Type": kind}) as response:
+            async with http.post(
+                url + "/commons/new", data=BytesIO(data), headers={**own, "Content-Type": kind}
+            ) as response:
                 assert response.status == 400 and response.content_type == "text/html"
 
 

@@ -344,3 +344,283 @@ def test_what_an_unfollowed_commons_left_behind_is_not_met_again(make: Callable[
     assert other.replica.wanted_bodies(commons) == [] and other.replica.cursor(commons, 1) is None
     one.give(other, commons)
     assert equal(one, other, commons)
+
+
+# -- floods of the charter
+
+
+class Judging(CommonsMeaning):
+    """Counts how often, and over how much, a charter is judged."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def judge(self, records: Any, commons: bytes) -> Charter:
+        self.times += 1
+        return super().judge(records, commons)
+
+
+def bogus(commons: bytes, number: int, prev: Sequence[bytes]) -> list[Any]:
+    """A plane-0 record of somebody whom nobody let in."""
+    who = key(f"stranger {number % 50}")
+    return packed(who, [record(commons, who, 0, prev=prev, kind="member.invite", number=number)])
+
+
+@pytest.mark.parametrize("prev", ["known", "invented"])
+def test_many_small_frames_of_bogus_charter_records_are_judged_few_times(prev: str) -> None:
+    place = Place()
+    meaning = Judging()
+    place.replica = Replica(place.store, meaning, dice(3))
+    commons = place.found()
+    before = meaning.times
+    for number in range(1000):
+        named = commons if prev == "known" else sha256(b"%d" % number).digest()
+        place.replica.receive(commons, [bogus(commons, number, [named])], NOW_MS)
+    assert meaning.times - before < 120
+    place.replica.settle(commons)
+    assert place.replica.digest(commons).records == 1
+
+
+def test_a_full_waiting_room_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("p2pcommons.sync.waiting.PENDING_RECORDS_MAX", 200)
+    monkeypatch.setattr("p2pcommons.sync.waiting.UNGROUNDED_MAX", 50)
+    place, other = Place(), Place(number=1)
+    commons = place.found()
+    other.replica.follow(commons)
+    place.give(other, commons)
+    for number in range(500):
+        other.replica.receive(commons, [bogus(commons, number, [sha256(b"%d" % number).digest()])], NOW_MS)
+    place.join(commons, BOB)
+    place.edit(commons, BOB, subject("a"), title="Bob's")
+    place.give(other, commons)
+    assert equal(place, other, commons)
+    for number in range(500, 1000):
+        other.replica.receive(commons, [bogus(commons, number, [sha256(b"%d" % number).digest()])], NOW_MS)
+    other.join(commons, CAROL)  # nor the node's own person
+
+
+def test_waiting_records_with_large_bodies_are_bounded_by_their_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("p2pcommons.sync.waiting.PENDING_BYTES_MAX", 1 << 20)
+    monkeypatch.setattr("p2pcommons.sync.waiting.UNGROUNDED_BYTES_MAX", 1 << 18)
+    place = Place()
+    commons = place.found()
+    for number in range(60):
+        who = key(f"stranger {number}")
+        body = {"x": bytes(60_000)}
+        made = record(commons, who, 0, prev=[sha256(b"%d" % number).digest()], kind="a.b", body=body, number=number)
+        place.replica.receive(commons, [packed(who, [made])], NOW_MS)
+    place.join(commons, BOB)
+    assert BOB.public in place.charter(commons).admitted
+
+
+def test_records_that_wait_for_their_past_come_in_when_it_comes() -> None:
+    place, other = Place(), Place(number=1)
+    commons = place.found()
+    first = place.act(commons, ALICE, invite(EVE.public, stamp_bits=0))
+    second = place.act(commons, ALICE, invite(BOB.public, stamp_bits=0))
+    other.replica.follow(commons)
+    late, _ = place.replica.packs(commons, 0, [second], 1 << 20)
+    other.replica.receive(commons, late, NOW_MS + 100)
+    assert other.replica.settle(commons) == {second: "not_admitted"}
+    assert other.replica.missing(commons, [second]) == [first]
+    assert other.replica.missing(commons, [bytes(32)]) == [], "only who brought it is asked"
+    past, _ = place.replica.packs(commons, 0, [commons, first], 1 << 20)
+    other.replica.receive(commons, past, NOW_MS + 100)
+    other.replica.settle(commons)
+    assert equal(place, other, commons)
+
+
+# -- what a session may do to a node
+
+
+class Attack:
+    """Eve's node in session with a victim: the handshake is honest, what follows is not."""
+
+    def __init__(self, victim: Place, commons: CommonsId, *, dials: bool = True, own: Place | None = None) -> None:
+        self.victim = victim
+        eve = own or Place(number=9)
+        eve.replica.follow(commons)
+        roles = (Role.DIALLER, Role.LISTENER) if dials else (Role.LISTENER, Role.DIALLER)
+        self.eve, self.session = (
+            Session(
+                place.replica, role=role, key=key(f"node {number}"), channel=CHANNEL, nonce=bytes([number]) * 32,
+                random=dice(number), now_ms=NOW_MS,
+            )
+            for number, (place, role) in enumerate(zip((eve, victim), roles, strict=True))
+        )  # fmt: skip
+        self.events: list[Event] = []
+        self.heard: list[Message] = []
+        self._shake()
+
+    def _shake(self) -> None:
+        while not (self.session.commons() and self.eve.commons()):
+            mine = [f for f in self.eve.data_to_send() if not isinstance(decode_message(f), Open)]
+            theirs = self.session.data_to_send()
+            assert mine or theirs
+            for frame in mine:
+                self.events += self.session.receive_data(frame, NOW_MS)
+            for frame in theirs:
+                self.heard.append(decode_message(frame))
+                if not isinstance(self.heard[-1], Open):
+                    self.eve.receive_data(frame, NOW_MS)
+        self.listen()
+
+    def say(self, *messages: Message) -> list[Event]:
+        fresh: list[Event] = []
+        for message in messages:
+            fresh += self.session.receive_data(encode_message(message), NOW_MS)
+            self.listen()
+        self.events += fresh
+        return fresh
+
+    def listen(self) -> None:
+        while frames := self.session.data_to_send():
+            self.heard += [decode_message(frame) for frame in frames]
+
+    @property
+    def ended(self) -> SessionEnded | None:
+        return next((event for event in self.events if isinstance(event, SessionEnded)), None)
+
+
+def test_an_id_wanted_many_times_over_is_answered_and_breaks_nothing() -> None:
+    place = Place()
+    commons = place.found()
+    work = place.edit(commons, ALICE, subject("a"), title="A")
+    attack = Attack(place, commons)
+    attack.say(Want(0, 1, (work,) * 5000))
+    given = [message for message in attack.heard if isinstance(message, Packs)]
+    assert sum(message.answered for message in given) == 5000
+    assert sum(len(pack[5]) for message in given for pack in message.packs) <= len(given), "once in a frame"
+    assert not attack.session.is_over
+
+
+@pytest.mark.parametrize("dials", [True, False])
+def test_a_commons_unfollowed_in_the_middle_of_anything_ends_its_slot_alone(dials: bool) -> None:
+    place = Place()
+    commons = place.found()
+    kept = place.found("Another")
+    own = Place(number=9)
+    own.replica.follow(kept)
+    ids = [place.edit(commons, ALICE, subject(f"{n}"), title="A") for n in range(20)]
+    attack = Attack(place, commons, dials=dials, own=own)
+    slot = attack.session.commons().index(commons)
+    attack.session.receive_data(encode_message(Want(slot, 1, tuple(ids))), NOW_MS)
+    place.replica.unfollow(commons)  # nobody told the session yet
+    attack.listen()
+    attack.say(Want(slot, 1, tuple(ids)), Packs(slot, 1, 0, None, []))
+    attack.session.handle_timeout(NOW_MS + 100)
+    attack.session.local_change(NOW_MS + 200)
+    assert not attack.session.is_over
+    assert attack.session.commons() == [kept]
+    place.replica.follow(commons)
+    attack.session.local_change(NOW_MS + 300)
+    attack.listen()
+    assert not attack.session.is_over
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Packs(0, 1, 0, None, []),
+        Packs(0, 1, 1, None, []),
+        Confirm(0, 1, ()),
+        Ask(0, 1, None),
+        Refuse(0, 1, tuple((sha256(b"%d" % n).digest(), "later") for n in range(4096))),
+    ],
+)
+def test_messages_out_of_place_end_the_session_or_do_nothing(message: Message) -> None:
+    place = Place()
+    commons = place.found()
+    attack = Attack(place, commons)
+    attack.say(message, message)
+    assert attack.ended is None or attack.ended.violation
+    assert place.replica.digest(commons).records == 1
+
+
+def test_records_of_another_commons_or_plane_never_come_in() -> None:
+    place, elsewhere = Place(), Place(number=4)
+    commons = place.found()
+    strange = elsewhere.found("Another")
+    place.join(commons, EVE)
+    foreign = elsewhere.packs(strange, 0)
+    with pytest.raises(RemoteProtocolError, match="wrong_commons"):
+        place.replica.receive(commons, foreign, NOW_MS)
+    letter = packed(EVE, [record(commons, EVE, 2, kind="post.letter")])
+    receipt = place.replica.receive(commons, [letter], NOW_MS)
+    assert set(receipt.refused.values()) == {"plane_not_kept"} and receipt.new == 0
+    headless = packed(EVE, [record(commons, EVE, 1)])
+    headless[7][0][-2:] = [b"", b""]
+    assert set(place.replica.receive(commons, [headless], NOW_MS).refused.values()) == {"no_body"}
+    assert place.replica.digest(commons).records == 2
+
+
+def test_one_record_under_many_seals_and_places_is_kept_once(make: Callable[[], Store]) -> None:
+    place = Place(make())
+    commons = place.found()
+    place.join(commons, EVE)
+    work, other = (record(commons, EVE, about=subject("a"), number=n) for n in (1, 2))
+    doubled, _ = seal(EVE, [work, work, other])
+    known = {Span(at, at + 1): made.id for at, made in enumerate((work, work, other))}
+    twice = pack_value(doubled, known, [(0, work), (1, work)])
+    place.replica.receive(commons, [packed(EVE, [work]), twice, packed(EVE, [work, other]), twice], NOW_MS)
+    assert place.replica.digest(commons).records == 4
+    fresh = Place(make(), 1)
+    fresh.replica.follow(commons)
+    place.give(fresh, commons)
+    packs, left = place.replica.packs(commons, 1, [work.id, other.id, work.id], 1 << 20)
+    assert left == [] and fresh.replica.receive(commons, packs, NOW_MS).new == 0
+    assert equal(place, fresh, commons) and is_consistent(place, commons)
+
+
+def test_what_was_purged_and_is_offered_again_stays_out(make: Callable[[], Store]) -> None:
+    place = Place(make())
+    commons = place.found()
+    place.join(commons, EVE)
+    place.edit(commons, EVE, subject("a"), title="Eve's")
+    charter, works = place.packs(commons, 0), place.packs(commons, 1)
+    place.act(commons, ALICE, purge([EVE.public]))
+    digest = place.replica.digest(commons)
+    for _ in range(3):
+        place.replica.receive(commons, charter, place.now_ms)
+        place.replica.settle(commons)
+        receipt = place.replica.receive(commons, works, place.now_ms)
+        assert set(receipt.refused.values()) == {"not_admitted"}
+    assert place.replica.digest(commons) == digest
+    assert is_consistent(place, commons)
+
+
+def test_a_disk_that_fills_up_at_any_write_leaves_memory_as_the_disk_is(tmp_path: Path) -> None:
+    giver = Place()
+    commons = giver.found(stewards=[EVE.public])
+    for person in (BOB, EVE):
+        giver.join(commons, person)
+    works = [giver.edit(commons, BOB, subject(f"{n}"), title="Bob's") for n in range(3)]
+    giver.act(commons, EVE, erase({works[0]: ["title"]}))
+    before = giver.packs(commons, 0)
+    catalogue = giver.packs(commons, 1)
+    giver.act(commons, ALICE, purge([EVE.public]))
+    writes = ("put_records", "put_entries", "put_state", "drop_records", "put_value", "put_bodies", "erase_bodies")
+    for number, name in enumerate(writes):
+        store: Any = SqliteStore(tmp_path / f"{number}.sqlite")
+        place = Place(store)
+        place.replica.follow(commons)
+        real = getattr(store, name)
+        for packs in (before, catalogue, giver.packs(commons, 0), giver.packs(commons, 1)):
+            for fails in (True, False):
+
+                def write(*arguments: Any, fails: bool = fails, real: Any = real) -> None:
+                    if fails:
+                        raise StoreError("disk_full", "full")
+                    real(*arguments)
+
+                setattr(store, name, write)
+                try:
+                    place.replica.receive(commons, packs, giver.now_ms)
+                    place.replica.settle(commons)
+                except StoreError:
+                    assert fails
+                assert place.replica.digest(commons) == place.restarted().replica.digest(commons)
+        place.replica.lose_bodies(commons, [works[1]])
+        giver.give(place, commons)
+        assert equal(giver, place, commons)
+        store.close()

@@ -42,7 +42,9 @@ RELAXED = settings(max_examples=40, deadline=None, suppress_health_check=[Health
 
 def dice() -> Callable[[int], bytes]:
     numbers: Iterator[int] = iter(range(10**9))
-    return lambda size: b"".join(sha256(next(numbers).to_bytes(8, "big")).digest() for _ in range(size // 32 + 1))[:size]
+    return lambda size: b"".join(sha256(next(numbers).to_bytes(8, "big")).digest() for _ in range(size // 32 + 1))[
+        :size
+    ]
 
 
 @contextmanager
@@ -127,7 +129,12 @@ class World:
     def load(self, who: int, number: int) -> None:
         subject = sha256(f"subject {number % 6}".encode()).digest()
         self.subjects.append(subject)
-        entry = {"type": "book", "title": f"Given {number}", "source": f"x:{number % 6}", "subjects": [f"s{number % 3}"]}
+        entry = {
+            "type": "book",
+            "title": f"Given {number}",
+            "source": f"x:{number % 6}",
+            "subjects": [f"s{number % 3}"],
+        }
         self._write(who, subject, EDIT, edit_body_new(draft_from_json(entry)))
 
     def edit(self, who: int, number: int) -> None:

@@ -193,8 +193,9 @@ class Shelf:
     def settle(self, commons: CommonsId) -> dict[bytes, str]:
         return dict.fromkeys(self.pending, "not_admitted")
 
-    def missing(self, commons: CommonsId) -> list[bytes]:
-        named = {prev for sealed in self.pending.values() for prev in sealed.record.header.prev}
+    def missing(self, commons: CommonsId, of: Iterable[bytes]) -> list[bytes]:
+        waiting = [self.pending[identifier] for identifier in of if identifier in self.pending]
+        named = {prev for sealed in waiting for prev in sealed.record.header.prev}
         return sorted(named - self.sets[commons][0].keys() - self.pending.keys())
 
     def wanted_bodies(self, commons: CommonsId) -> list[bytes]:

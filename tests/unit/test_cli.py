@@ -64,6 +64,8 @@ PROMISED = [
     "rebuild",
     "doctor",
     "bench",
+    "host-unit",
+    "host-container",
 ]
 
 
@@ -313,10 +315,10 @@ def test_an_import_names_refused_lines_by_their_place_in_the_file(eager: bool) -
         bad = {7: "{", 8: '{"type": "text"}', 3000: '{"type": "text"}', 4999: "[]", 20: "", 21: ""}
         lines.append(bad.get(n, json.dumps({"type": "text", "title": "same" if n % 10 == 0 else f"t{n}"})))
     summary, refused = _run("\n".join(lines).encode(), FakeVerbs(eager=eager))
-    assert sorted(refused) == [(7, "bad_json"), (8, "missing-field"), (3000, "missing-field"), (4999, "not_an_object")]
+    assert sorted(refused) == [(7, "bad-json"), (8, "missing-field"), (3000, "missing-field"), (4999, "not-an-object")]
     assert (summary.read, summary.refused, summary.unchanged) == (4998, 4, 498)
     assert summary.added == 4998 - 4 - 498
-    assert summary.to_json()["refusals"] == {"bad_json": 1, "missing-field": 2, "not_an_object": 1}
+    assert summary.to_json()["refusals"] == {"bad-json": 1, "missing-field": 2, "not-an-object": 1}
 
 
 def test_a_file_that_ends_in_the_middle_keeps_what_came_before() -> None:
@@ -371,14 +373,14 @@ def test_a_terminal_is_told_the_first_refusals_of_a_sort_and_a_file_all(
     file = tmp_path / "a.jsonl"
     file.write_text("{\n" * 500 + "[]\n")
     assert main(["import", str(file)]) == 1
-    assert capsys.readouterr().err.count("[bad_json]\n") == 500
+    assert capsys.readouterr().err.count("[bad-json]\n") == 500
     monkeypatch.setattr(Output, "on_terminal", True)
     assert main(["import", str(file)]) == 1
     said = capsys.readouterr().err
     assert (
-        said.count("[bad_json]\n") == 20
-        and "[not_an_object]\n" in said
-        and "and 480 lines more: bad_json" in said
+        said.count("[bad-json]\n") == 20
+        and "[not-an-object]\n" in said
+        and "and 480 lines more: bad-json" in said
         and "501 lines were refused" in said
     )
 

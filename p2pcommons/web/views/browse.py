@@ -129,15 +129,14 @@ def value_label(texts: Texts, field: str, value: str) -> tuple[str, str | None]:
 def _facets(texts: Texts, search: Search, found: EntryPage) -> list[dict[str, Any]]:
     out = []
     for field in FACETS:
+        counts = [one for one in found.facets.get(field, ()) if (field, one.value) not in search.filters]
         values = []
-        for counted in found.facets.get(field, ()):
-            if (field, counted.value) in search.filters:
-                continue
+        for counted in counts[:FACET_VALUES]:
             label, lang = value_label(texts, field, counted.value)
             href = search.with_filter(field, counted.value).address()
             values.append({"label": label, "lang": lang, "count": counted.count, "href": href})
         if values:
-            out.append({"name": field, "values": values[:FACET_VALUES], "open": field == "type"})
+            out.append({"name": field, "values": values, "open": field == "type"})
     return out
 
 

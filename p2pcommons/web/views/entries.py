@@ -145,9 +145,16 @@ def _item(texts: Texts, item: HistoryItem) -> dict[str, Any]:
         "erased": item.body is None,
         "origin": body.get("origin") if isinstance(body.get("origin"), str) else None,
         "reason": body.get("reason") if isinstance(body.get("reason"), str) else None,
-        "written": list(_written(texts, body)) if item.kind == "entry.edit" else [],
+        "written": sorted(_written(texts, body), key=_reading_order) if item.kind == "entry.edit" else [],
         "record": item.record.hex(),
     }
+
+
+def _reading_order(line: Written) -> tuple[int, str]:
+    return _PLACES[line.name], line.tag
+
+
+_PLACES: Final = {name: place for place, name in enumerate(FIELDS)}
 
 
 def _written(texts: Texts, body: Mapping[str, Any]) -> list[Written]:

@@ -1,0 +1,140 @@
+"""What a running node writes about itself on stderr: lines for people, or one JSON object per line for programs.
+
+    {"time": "2026-01-31T12:00:00.000Z", "level": "warning", "event": "disk_low", "fields": {"message": "…", …}}
+
+Code logs with `logging` and a sentence; what programs may want to act on it names, with
+`extra={"event": "session_ended", "fields": {…}}`. `event` is stable, `message` is for people.
+
+No secret is ever written. Who logs does not log any (routes, never paths; keys of nodes, never ids of commons); what
+slips through in the text of an exception is taken out here: the token, invitation lines, and ids, for which stands a
+short name made from them, so that two lines about one thing can still be seen to be so.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Final, TextIO
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+EVENT_DEFAULT: Final = "message"
+
+_OWN: Final = "p2pcommons"  # our loggers; all others (aiohttp, asyncio, zeroconf) speak from `warning` on
+_HANDLER: Final = "p2pcommons-logs"
+_ID: Final = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{64}(?![0-9A-Za-z])")
+_INVITATION: Final = re.compile(r"p2pcommons:[A-Za-z0-9_-]{20,}")
+_BEARER: Final = re.compile(r"(?i)(bearer\s+)[^\s'\"]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+class Secrets:
+    """What is taken out of every line."""
+
+    def __init__(self) -> None:
+        self._known: list[str] = []
+
+    def hide(self, text: str) -> None:
+        """Never write this text."""
+        if text and text not in self._known:
+            self._known.append(text)
+
+    def clean(self, text: str) -> str:
+        """The text without what must not be read in it."""
+        for known in self._known:
+            text = text.replace(known, "[token]")
+        text = _INVITATION.sub("[invitation]", text)
+        text = _BEARER.sub(r"\1[token]", text)
+        return _ID.sub(_short_name, text)
+
+
+def _short_name(found: re.Match[str]) -> str:
+    return f"[id {sha256(found[0].lower().encode()).hexdigest()[:8]}]"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        super().__init__()
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of one record."""
+        fields = {"message": record.getMessage(), **_fields(record)}
+        if record.name != _OWN:
+            fields["logger"] = record.name
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["error"] = self.formatException(record.exc_info)
+        line = {
+            "time": _rfc3339(record.created),
+            "level": _level(record),
+            "event": getattr(record, "event", EVENT_DEFAULT),
+            "fields": {name: self._clean(value) for name, value in fields.items()},
+        }
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+    def _clean(self, value: Any) -> Any:
+        if isinstance(value, (int, float)) or value is None:
+            return value
+        return self._secrets.clean(str(value))
+
+
+class TextLines(logging.Formatter):
+    """A line for people: the sentence alone, or behind its time and level."""
+
+    def __init__(self, secrets: Secrets, *, dated: bool) -> None:
+        super().__init__()
+        self._secrets = secrets
+        self._dated = dated
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of one record; strangers' texts in it cannot begin a new one."""
+        text = _CONTROL.sub(_escaped, record.getMessage().replace("\n", "\\n"))
+        if self._dated:
+            text = f"{_rfc3339(record.created)} {_level(record):7} {text}"
+        if record.exc_info and record.exc_info[0] is not None:
+            text += "\n" + self.formatException(record.exc_info)
+        return self._secrets.clean(text)
+
+
+def set_up(*, as_json: bool = False, level: str | None = None, stream: TextIO | None = None) -> Secrets:
+    """Write this process's log from now on; what is said to the answer is kept out of it.
+
+    `level`: one of `LEVELS`; None: `info` in JSON, else `warning`.
+    """
+    secrets = Secrets()
+    handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
+    handler.set_name(_HANDLER)
+    handler.setFormatter(JsonLines(secrets) if as_json else TextLines(secrets, dated=level is not None))
+    root = logging.getLogger()
+    for before in [each for each in root.handlers if each.get_name() == _HANDLER]:
+        root.removeHandler(before)
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    chosen = level or ("info" if as_json else "warning")
+    logging.getLogger(_OWN).setLevel(chosen.upper())
+    if as_json:
+        logging.captureWarnings(True)
+    return secrets
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    fields = getattr(record, "fields", None)
+    return dict(fields) if isinstance(fields, dict) else {}
+
+
+def _level(record: logging.LogRecord) -> str:
+    return record.levelname.lower()
+
+
+def _rfc3339(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+    return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
