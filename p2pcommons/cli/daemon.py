@@ -27,7 +27,6 @@ from p2pcommons.core.identity import did_key
 from p2pcommons.node.daemon import Node, own_host, port_refused, ports_to_try, public_address
 from p2pcommons.web import Pages
 
-
 logger = logging.getLogger("p2pcommons")
 
 

@@ -28,7 +28,7 @@ _HANDLER: Final = "p2pcommons-logs"
 _ID: Final = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{64}(?![0-9A-Za-z])")
 _INVITATION: Final = re.compile(r"p2pcommons:[A-Za-z0-9_-]{20,}")
 _BEARER: Final = re.compile(r"(?i)(bearer\s+)[^\s'\"]+")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 class Secrets:
@@ -75,7 +75,7 @@ class JsonLines(logging.Formatter):
             "event": getattr(record, "event", EVENT_DEFAULT),
             "fields": {name: self._clean(value) for name, value in fields.items()},
         }
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(line, ensure_ascii=False, default=str))
 
     def _clean(self, value: Any) -> Any:
         if isinstance(value, (int, float)) or value is None:
@@ -93,7 +93,7 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of one record; strangers' texts in it cannot begin a new one."""
-        text = _CONTROL.sub(_escaped, record.getMessage().replace("\n", "\\n"))
+        text = _CONTROL.sub(_escaped, record.getMessage())
         if self._dated:
             text = f"{_rfc3339(record.created)} {_level(record):7} {text}"
         if record.exc_info and record.exc_info[0] is not None:

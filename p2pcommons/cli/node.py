@@ -134,7 +134,8 @@ def _show_status(call: Call, status: Status, running: bool) -> None:
 def _disk(disk: DiskInfo) -> str:
     from p2pcommons.node.disk import told
 
-    return told(disk) + (": PAUSED, nothing is taken from other nodes, and no import, until there is room" if disk.low else "")
+    paused = ": PAUSED, nothing is taken from other nodes, and no import, until there is room"
+    return told(disk) + (paused if disk.low else "")
 
 
 def _reach(reach: str) -> str:

@@ -91,6 +91,7 @@ class Charter:
     erased: Mapping[bytes, frozenset[str]] = field(default_factory=dict)  # by stewards: whoever wrote the record
     erased_own: Mapping[bytes, tuple[Erasure, ...]] = field(default_factory=dict)  # by others: counts on own records
     digest: bytes = b""  # 32 bytes: hash of the charter view, part of `state`
+    _recoveries: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)  # recovery hash → key
     _persons: Mapping[bytes, Member] = field(default_factory=dict, repr=False)
     _heads: tuple[_Head, ...] = field(default=(), repr=False)  # latest first
     _anchors: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
@@ -102,6 +103,10 @@ class Charter:
     def person(self, key: bytes) -> Member | None:
         """The member that a key belongs to; None for a key that never stood here."""
         return self._persons.get(key)
+
+    def recoverable(self, recovery: bytes) -> bytes | None:
+        """The admitted key that the recovery key of this hash (`doors.recovery_hash`) can replace; the latest."""
+        return self._recoveries.get(recovery)
 
     @property
     def erasures(self) -> dict[bytes, object]:
@@ -198,6 +203,11 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
         entrances=entrances,
         erased=erased,
         erased_own=erased_own,
+        _recoveries={
+            door.recovery: door.key  # ancestors come first: a rotated key takes the place of the old one
+            for door in grounds.doors
+            if door.recovery is not None and door.bit & membership.standing and door.key in membership.admitted
+        },
         _persons=person,
         _heads=heads,
         _anchors=_anchors(in_set, grounds, membership),
@@ -302,7 +312,7 @@ def _erasures(
             else:
                 by = own.setdefault(identifier, {})
                 by[person[author].key] = by.get(person[author].key, frozenset()) | fields
-    keys = {member.key: frozenset(member.keys) for member in person.values()}
+    keys = {member.key: frozenset(member.keys) for member in set(person.values())}  # once each: one may have many keys
     return erased, {
         identifier: tuple(Erasure(one, keys[one], by[one]) for one in sorted(by)) for identifier, by in own.items()
     }

@@ -15,14 +15,15 @@ from typing import Any, Final, NamedTuple
 from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.identity import TAG_ACT, TAG_DEVICE, TAG_JOIN, TAG_RECOVERY_KEY, TAG_ROTATE, verify
 from p2pcommons.core.limits import (
+    DOOR_BODY_REMEMBERED_MAX,
     DOORS_REMEMBERED_MAX,
+    PROOFS_REMEMBERED_MAX,
     STAMP_BITS_INVITED,
     STAMP_BITS_MAX,
     STAMP_BITS_OPEN,
     STEWARDS_NAMED_MAX,
 )
 from p2pcommons.core.record import decode_body
-from p2pcommons.core.seal import Verifier
 from p2pcommons.errors import FormError
 
 FOUND: Final = "commons.found"
@@ -39,8 +40,23 @@ BALLOT_PREFIX: Final = "ballot."
 
 _STAMP_BYTES: Final = 8
 
-remembered_verify: Final[Verifier] = lru_cache(maxsize=DOORS_REMEMBERED_MAX)(verify)
-"""`verify`, remembering what it said: a charter is judged anew whenever a record of plane 0 comes."""
+_good_proofs: set[bytes] = set()
+
+
+def remembered_verify(public: bytes, signature: bytes, message: bytes) -> bool:
+    """`verify`, remembering what was good: a charter is judged anew whenever a record of plane 0 comes.
+
+    Not the latest ones, as a cache would: all are asked for, in turn, at each judgement.
+    """
+    name = sha256(public + signature + message).digest()
+    if name in _good_proofs:
+        return True
+    if not verify(public, signature, message):
+        return False
+    if len(_good_proofs) >= PROOFS_REMEMBERED_MAX:
+        _good_proofs.clear()
+    _good_proofs.add(name)
+    return True
 
 
 class Founding(NamedTuple):
@@ -115,9 +131,19 @@ class Approval(NamedTuple):
 Form = Founding | Opening | Invite | Join | Rotation | Device | Purge | Stewards | Approval
 
 
-@lru_cache(maxsize=DOORS_REMEMBERED_MAX)
 def read_form(kind: str, body: bytes) -> Form | None:
     """What a body of plane 0 is to the sets; None for one that does not fit, and for every other kind."""
+    if kind not in _READERS:
+        return None
+    return _remembered_form(kind, body) if len(body) <= DOOR_BODY_REMEMBERED_MAX else _form(kind, body)
+
+
+@lru_cache(maxsize=DOORS_REMEMBERED_MAX)
+def _remembered_form(kind: str, body: bytes) -> Form | None:
+    return _form(kind, body)
+
+
+def _form(kind: str, body: bytes) -> Form | None:
     read = _READERS.get(kind)
     if read is None:
         return None

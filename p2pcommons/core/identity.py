@@ -36,6 +36,7 @@ TAG_VIEW: Final = b"p2pcommons view v1\0"
 TAG_CHARTER: Final = b"p2pcommons charter v1\0"
 TAG_ACT: Final = b"p2pcommons act v1\0"
 TAG_INVITATION: Final = b"p2pcommons invitation v1\0"
+TAG_DEVICE_LINE: Final = b"p2pcommons device line v1\0"
 TAG_HELLO: Final = b"p2pcommons hello v1\0"
 TAG_FOLLOW: Final = b"p2pcommons follow v1\0"
 

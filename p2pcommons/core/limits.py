@@ -91,12 +91,16 @@ STAMP_BITS_INVITED: Final = 16  # default work for a join by invitation: ~65,000
 STAMP_BITS_OPEN: Final = 22  # default work for a join through an open door: ~4 million hashes, some seconds
 STAMP_BITS_MAX: Final = 30  # a door asking more would make joining impossible on a small machine
 STEWARDS_NAMED_MAX: Final = 32  # keys one founding record or stewards' act names: a council, not a population
-DOORS_REMEMBERED_MAX: Final = 16 * 1024  # bodies read and proofs checked lately: some 10 MiB
+DOORS_REMEMBERED_MAX: Final = 16 * 1024  # bodies read lately: some 10 MiB, saves most of judging anew
+DOOR_BODY_REMEMBERED_MAX: Final = 512  # bytes of such a body: joins have 150; longer ones, of anybody, would fill memory
+PROOFS_REMEMBERED_MAX: Final = 256 * 1024  # proofs of doors found good: 150 bytes each, where checking one costs 100 us
 
 # -- lines that people paste (chapters 21, 30)
 ADDRESS_CHARACTERS_MAX: Final = 512  # a key of 48, a host name of 253 and a path
 INVITATION_ADDRESSES_MAX: Final = 8  # more would not fit a QR code that a telephone reads
 INVITATION_CHARACTERS_MAX: Final = 4096  # eight addresses with long paths
+DEVICE_LINE_COMMONS_MAX: Final = 64  # commons named in one line for a new device: what is more is followed by hand
+DEVICE_LINE_CHARACTERS_MAX: Final = 8 * 1024  # 64 commons and 8 addresses take 4 KiB
 
 # -- the node's own doors (not part of the wire)
 API_BODY_BYTES_MAX: Final = 1024 * 1024  # one JSON request; batches and imports are streams

@@ -52,6 +52,7 @@ class Link:
         "bytes_received",
         "bytes_sent",
         "channel",
+        "local",
         "remote",
         "role",
     )
@@ -66,6 +67,8 @@ class Link:
         self.role = role
         self.channel = channel
         self.remote = remote
+        self.local = _host(self._socket)
+        """The address of this machine that the link goes by; empty where that is not known."""
         self.bytes_received = 0
         self.bytes_sent = 0
 
@@ -95,7 +98,7 @@ class Link:
                 await self._websocket.send_bytes(frame)
         except TimeoutError as error:
             self._closed = True
-            self._cut()
+            self.cut()
             raise LinkLost("link_stalled", f"{self.remote} does not read what it is sent") from error
         except (ClientError, ConnectionError, RuntimeError) as error:
             self._closed = True
@@ -113,10 +116,17 @@ class Link:
                     await self._websocket.close(code=code, message=text)
         finally:
             if self._websocket.close_code in (None, WSCloseCode.ABNORMAL_CLOSURE):
-                self._cut()
+                self.cut()
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
         """End the connection without waiting for the peer to read what is still to be written."""
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
+
+
+def _host(connection: socket.socket | None) -> str:
+    try:
+        return str(connection.getsockname()[0]) if connection is not None else ""
+    except OSError:  # gone already
+        return ""

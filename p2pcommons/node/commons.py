@@ -127,7 +127,7 @@ class Commons:
         uptime_s = (runtime.now_ms() - runtime.started_ms) / 1000
         own = (
             _metric("uptime_seconds", "gauge", "Time since the start.", uptime_s),
-            _metric("engine_queue", "gauge", "Jobs that wait for the thread that writes, or run in it.", runtime.engine.jobs),
+            _metric("engine_queue", "gauge", "Jobs for the thread that writes, not done yet.", runtime.engine.jobs),
             _metric("database_bytes", "gauge", "Size of the database and its log.", runtime.folder.database_bytes()),
             _metric("disk_bytes", "gauge", "Size of the disk under the data folder.", disk.total),
             _metric("disk_free_bytes", "gauge", "What of it is free.", disk.free),

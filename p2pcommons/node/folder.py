@@ -131,8 +131,11 @@ class DataFolder:
             return None
         return str(found.st_ino).encode()  # not the device: its number may change at a restart
 
-    def adopt(self, entropy: bytes) -> None:
-        """Start an identity from recovery words. Refused `identity-exists` where there is one already."""
+    def adopt(self, entropy: bytes, *, person: bytes | None = None) -> None:
+        """Start an identity from recovery words, or (`person`: a key's seed) as a further device of somebody.
+
+        Refused `identity-exists` where there is one already.
+        """
         if (self.path / _PERSON).exists():
             raise Refused(
                 "identity-exists",
@@ -140,6 +143,8 @@ class DataFolder:
             )
         self._write(_ENTROPY, entropy)
         self._write(_WORDS_SEEN, b"")
+        if person is not None:
+            self._write(_PERSON, person)
 
     @property
     def words_seen(self) -> bool:

@@ -23,6 +23,7 @@ from p2pcommons.node.values import Instant, PeerCommons
 from p2pcommons.sync.events import (
     ClockDiffered,
     CommonsLeft,
+    CommonsListed,
     CommonsMatched,
     Completed,
     Differed,
@@ -34,12 +35,13 @@ from p2pcommons.sync.events import (
     RecordsSent,
     SessionEnded,
 )
-from p2pcommons.sync.session import Session
+from p2pcommons.sync.session import Session, State
 
 logger = logging.getLogger(__name__)
 _FRAMES_WAITING_MAX = 256  # the session's window bounds bytes; this bounds small frames behind a slow reader
 _CHANGE_PAUSE_S = 0.05  # many changes in a row are told once
 NO_ROOM = "this node's disk is nearly full: it takes nothing more now, and goes on when there is room"
+NOTHING_SHARED = "no commons in common"
 CANNOT_KEEP = "this node cannot keep what it is given now; the person who looks after it finds why in its log"
 
 
@@ -65,6 +67,10 @@ class Meeting:
     hosts: tuple[str, ...]
     admit: Callable[[Meeting, PublicKey], str | None]
     """Asked once the peer proved its key: None lets it in, a sentence refuses it."""
+    parting: bool = False
+    """Whether to end it where no commons is in common: a neighbour met only to ask."""
+    listed: Callable[[Meeting], None] = lambda meeting: None
+    """Called when the peer told what it announces."""
     peer: PublicKey | None = None
     agent: str = ""
     connected_at: Instant | None = None
@@ -76,11 +82,16 @@ class Meeting:
     unable: bool = False
     """This node could not keep what came: no use to meet again soon."""
     standings: dict[CommonsId, Standing] = field(default_factory=dict)
+    listing: tuple[tuple[bytes, str], ...] | None = None
+    """Announced commons and names, by the peer's word; None: not told yet."""
+    matched: bool = False
+    """Whether there was a commons in common at any time."""
     _session: Session | None = None
     _frames: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(_FRAMES_WAITING_MAX))
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
     _speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _changed: bool = False
+    _browsed: bool = False
 
     async def hold(self) -> None:
         """Serve the link until the session ends or the link is lost."""
@@ -139,6 +150,11 @@ class Meeting:
         if self._session is not None:
             await self._step(lambda session, now_ms: session.close(code, detail))
 
+    async def browse(self) -> None:
+        """Ask the peer again what it announces."""
+        if self._session is not None:
+            await self._step(lambda session, now_ms: session.browse(now_ms))
+
     def commons(self) -> tuple[PeerCommons, ...]:
         """How each commons stands, for `status`."""
         return tuple(
@@ -184,6 +200,9 @@ class Meeting:
 
         def run() -> tuple[Sequence[Event], list[bytes]]:
             events = step(session, runtime.now_ms())
+            if session.state is State.ESTABLISHED and not self._browsed:
+                self._browsed = True
+                events = [*events, *session.browse(runtime.now_ms())]
             return events, session.data_to_send()
 
         async with self._speaking:  # frames go out in the order in which the session made them
@@ -213,8 +232,14 @@ class Meeting:
                 logger.warning("the clock of %s differs from ours by %d s", self._name(), event.ahead_ms // 1000)
             case CommonsMatched():
                 self.standings[event.commons] = Standing()
+                self.matched = True
             case CommonsLeft():
                 self.standings.pop(event.commons, None)
+                await self._part()
+            case CommonsListed():
+                self.listing = event.commons
+                self.listed(self)
+                await self._part()
             case RecordsReceived():
                 standing = self._standing(event.commons)
                 standing.received += event.count
@@ -244,6 +269,11 @@ class Meeting:
                     text = "session with %s ended: %s (%s)"
                     extra = {"event": "violation", "fields": fields}
                     logger.warning(text, self._name(), event.detail, event.code, extra=extra)
+
+    async def _part(self) -> None:
+        if self.parting and not self.standings:
+            self.ended = self.ended or NOTHING_SHARED
+            await self.end("closing", NOTHING_SHARED)
 
     async def _pause(self, refused: int) -> None:
         """More is refused than a session remembers: it would be offered again and again, so the session ends."""

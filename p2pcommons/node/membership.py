@@ -1,6 +1,7 @@
 """Founding, inviting, joining: what a person does so that their writing counts in a commons.
 
-Where joining is open a follower's first write makes its own join; an invitation is kept until the charter is here.
+Where joining is open a follower's first write makes its own join; an invitation is kept until the charter is here, and
+so is the wish of a restored identity to be itself again.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ import secrets
 from typing import Final
 
 from p2pcommons.commons.charter import Charter, Entrance
-from p2pcommons.commons.charter_bodies import Made, found, invite, join_by_invitation, join_open
+from p2pcommons.commons.charter_bodies import found, invite, join_by_invitation, join_open
 from p2pcommons.commons.doors import recovery_hash
 from p2pcommons.commons.invitation import Invitation as InvitationLine
 from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.commons.languages import canonical
 from p2pcommons.commons.stamp import search_stamp
 from p2pcommons.core.address import parse_address
-from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.identity import SigningKey
-from p2pcommons.core.record import CommonsId, Plane, RecordId
+from p2pcommons.core.record import CommonsId, RecordId
 from p2pcommons.errors import Conflict, Refused
+from p2pcommons.node.acting import Acting
+from p2pcommons.node.devices import Devices
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Instant, Invitation
-from p2pcommons.sync.replica import Draft
 
 _STAMP_SLICE: Final = 1 << 14  # 10 ms of hashing between two looks at whether to go on
 _DAY_MS: Final = 24 * 3600 * 1000
@@ -36,6 +37,8 @@ class Membership:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        self._acting = Acting(runtime)
+        self.devices = Devices(runtime, self._acting)
         self._joining: dict[CommonsId, asyncio.Lock] = {}
         self._kept: dict[CommonsId, bytes] = {}  # invitations not used yet: invite record id, private seed
 
@@ -63,7 +66,9 @@ class Membership:
 
     def may_write(self, charter: Charter) -> bool:
         """Whether a write would be taken: a member, or one who may join by writing."""
-        return self.is_member(charter) or self._way_in(charter) is not None
+        if self.is_member(charter) or self.devices.lost_key(charter) is not None:
+            return True
+        return self._way_in(charter) is not None
 
     # -- founding and inviting
 
@@ -92,7 +97,7 @@ class Membership:
             raise Refused("not-a-member", "Only members can invite. Ask a member for an invitation first.")
         key = SigningKey(secrets.token_bytes(32))
         expires = self._runtime.now_ms() + days * _DAY_MS
-        record = await self._write(commons, invite(key.public, uses=uses, expires_ms=expires), subject=commons)
+        record = await self._acting.write(commons, invite(key.public, uses=uses, expires_ms=expires), subject=commons)
         places = tuple(parse_address(address) for address in addresses)
         return Invitation(InvitationLine(commons, places, record, key.seed()).line(), commons, uses, Instant(expires))
 
@@ -119,6 +124,10 @@ class Membership:
             charter = self.charter(commons)
             if self.is_member(charter):
                 return
+            lost = self.devices.lost_key(charter)
+            if lost is not None:
+                await self.devices.recover(commons, lost)
+                return
             way = self._way_in(charter)
             if way is None:
                 raise Refused(
@@ -129,11 +138,11 @@ class Membership:
             await self._join(commons, way)
 
     async def settle(self, commons: CommonsId) -> None:
-        """Use an invitation that was kept for when the charter comes."""
+        """Use what waited for the charter to come: an invitation that was kept, a restored identity."""
         charter = self._runtime.replica.charter(commons)
         if charter is None or not charter.founded or self.is_member(charter):
             return
-        if commons in self._kept:
+        if commons in self._kept or self.devices.lost_key(charter) is not None:
             try:
                 await self.ensure(commons)
             except Refused:
@@ -148,7 +157,7 @@ class Membership:
             made = join_open(recovery=recovery, stamp=stamp)
         else:
             made = join_by_invitation(commons, entrance.id, me, key, recovery=recovery, stamp=stamp)
-        await self._write(commons, made, subject=me, prev=(entrance.id,))
+        await self._acting.write(commons, made, subject=me, prev=(entrance.id,))
         await self._runtime.run(lambda: self._forget_kept(commons))
 
     async def _stamp(self, commons: CommonsId, entrance: Entrance) -> bytes:
@@ -175,19 +184,6 @@ class Membership:
         with self._runtime.store.transaction():
             self._runtime.store.put_value(_kept_name(commons), None)
         self._kept.pop(commons, None)
-
-    async def _write(
-        self, commons: CommonsId, made: Made, *, subject: bytes, prev: tuple[bytes, ...] | None = None
-    ) -> RecordId:
-        runtime = self._runtime
-        body = encode_body(made.body)
-
-        def write() -> RecordId:
-            past = self.charter(commons).prev_for(runtime.keys.person.public) if prev is None else prev
-            draft = Draft(Plane.CHARTER, subject, past, made.kind, body)
-            return runtime.replica.write(commons, runtime.keys.person, [draft], runtime.now_ms())[0].id
-
-        return await runtime.run(write)
 
 
 def _check_place(languages: tuple[str, ...], territory: str | None) -> None:

@@ -10,12 +10,13 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from p2pcommons.core.address import Address, parse_address
 from p2pcommons.core.identity import PublicKey, did_key, parse_did_key
+from p2pcommons.core.limits import LAN_HEARD_MAX
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import NotFound
 from p2pcommons.network.dial import DialFailed, Dialler
@@ -33,6 +34,7 @@ _STABLE_S: Final = 5.0  # a session that lasted so long was a good one: the next
 _KEPT: Final = "peers"
 _STOP_S_MAX: Final = 2.0
 _UNABLE_S: Final = 300.0  # whom we could not keep pace with for want of room is not met again for so long
+MET_ALREADY: Final = "this neighbour is met already"
 _UNABLE_MAX: Final = 1000  # such keys remembered
 
 
@@ -42,6 +44,7 @@ class Contact:
 
     address: Address
     kept: bool
+    lan: bool = False  # found on the local network; dialled by `node.lan`
     pinned: PublicKey | None = None
     state: str = "connecting"
     why: str = ""
@@ -68,6 +71,13 @@ class Neighbours:
         """Sessions that ended because the peer broke the protocol."""
         self._unable: dict[bytes, float] = {}  # key: not before
         self._ended_bytes = (0, 0)
+        self.strangers: set[PublicKey] = set()
+        """Those whose last session showed no commons in common."""
+        self.listings: dict[PublicKey, tuple[tuple[bytes, str], ...]] = {}
+        """What nodes met lately announce, by their word."""
+        self._follow_listeners: list[Callable[[], None]] = []
+        self._passing = asyncio.Event()  # set, and made anew, when a session begins or ends
+        self._giving_way: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Neighbours:
         await self._dialler.__aenter__()
@@ -85,6 +95,7 @@ class Neighbours:
         closing = [asyncio.ensure_future(m.end("stopping", "this node stops")) for m in meetings]
         if closing:
             await asyncio.wait(closing, timeout=_STOP_S_MAX)
+        tasks += self._giving_way
         for task in (*closing, *tasks):
             task.cancel()
         await asyncio.gather(*closing, *tasks, return_exceptions=True)
@@ -94,8 +105,9 @@ class Neighbours:
 
     def infos(self) -> tuple[PeerInfo, ...]:
         """Kept ones first, by address, then those that came in, by key."""
-        out = [self._contact_info(self._contacts[name]) for name in sorted(self._contacts)]
-        out += [_meeting_info(m) for m in sorted(self._incoming, key=lambda m: m.peer or b"") if m.peer is not None]
+        came = {meeting.peer for meeting in self._incoming}
+        out = [self._contact_info(c) for _, c in sorted(self._contacts.items()) if not (c.lan and c.pinned in came)]
+        out += [self._incoming_info(m) for m in sorted(self._incoming, key=lambda m: m.peer or b"") if m.peer is not None]
         here = {info.key for info in out}
         out += [PeerInfo(None, PublicKey(key), "blocked") for key in sorted(self._blocked) if key not in here]
         return tuple(out)
@@ -165,12 +177,81 @@ class Neighbours:
             self._incoming.remove(meeting)
             self._count(meeting)
 
+    # -- neighbours of the local network
+
+    def show(self, contact: Contact) -> None:
+        """Count a neighbour found on the local network among the peers; who found it dials it (`visit`)."""
+        self._contacts[_lan_name(contact)] = contact
+
+    def hide(self, contact: Contact) -> None:
+        """It is not there any more."""
+        self._contacts.pop(_lan_name(contact), None)
+
+    async def visit(self, contact: Contact) -> bool:
+        """Dial a contact once and hold the session that comes of it; whether there is no use in another one soon."""
+        return await self._dial(contact)
+
+    def connected(self, key: PublicKey) -> bool:
+        """Whether a session with this node is under way."""
+        return any(meeting.peer == key for meeting in self._meetings())
+
+    def blocked(self, key: PublicKey) -> bool:
+        """Whether a person wants no session with it."""
+        return key in self._blocked
+
+    async def wait_for(self, key: PublicKey, *, connected: bool) -> None:
+        """Until a session with this node has begun, or the last one has ended."""
+        while self.connected(key) != connected:
+            await self._passing.wait()
+
+    async def browse(self, key: PublicKey) -> None:
+        """Ask a connected node again what it announces."""
+        for meeting in self._meetings():
+            if meeting.peer == key:
+                await meeting.browse()
+                return
+
+    def cut(self, hosts: Collection[str]) -> None:
+        """Links by these addresses of this machine are dead: the addresses are gone."""
+        for meeting in self._meetings():
+            if meeting.link.local.partition("%")[0] in hosts:
+                meeting.link.cut()
+
+    def on_follow(self, listener: Callable[[], None]) -> None:
+        """Hear when the list of followed commons has changed."""
+        self._follow_listeners.append(listener)
+
+    def _passed(self) -> None:
+        self._passing.set()
+        self._passing = asyncio.Event()
+
+    def _yield(self, meeting: Meeting, peer: PublicKey, contact: Contact | None) -> bool:
+        """Two that found each other hold one session: what the smaller key dialled stays (DISCOVERY-12)."""
+        smaller = self._runtime.keys.node.public < peer
+        ours = contact is not None
+        if contact is not None and contact.lan:
+            return not smaller and any(m.peer == peer for m in self._meetings() if m is not meeting)
+        if ours or not smaller:
+            for other in self._contacts.values():
+                if other.lan and other.meeting is not None and other.meeting.peer == peer:
+                    task = asyncio.create_task(other.meeting.end("closing", MET_ALREADY))
+                    self._giving_way.add(task)
+                    task.add_done_callback(self._giving_way.discard)
+        return False
+
+    def _listed(self, meeting: Meeting) -> None:
+        if meeting.peer is not None:
+            self.listings.pop(meeting.peer, None)
+            while len(self.listings) >= LAN_HEARD_MAX:
+                self.listings.pop(next(iter(self.listings)))
+            self.listings[meeting.peer] = meeting.listing or ()
+
     # -- dialling
 
     def _add(self, address: Address, *, kept: bool, pinned: PublicKey | None = None) -> Contact:
         contact = self._contacts.get(address.target)
         if contact is None:
-            contact = Contact(address, kept, address.key or pinned)
+            contact = Contact(address, kept, pinned=address.key or pinned)
             self._contacts[address.target] = contact
             if not self.dials:
                 contact.state, contact.why = "waiting", "no node runs"
@@ -215,7 +296,8 @@ class Neighbours:
             return self._admit(meeting, peer, contact)
 
         expected = contact.address.key if contact is not None else None
-        return Meeting(self._runtime, link, expected, self._hosts, admit)
+        parting = contact is not None and contact.lan
+        return Meeting(self._runtime, link, expected, self._hosts, admit, parting, self._listed)
 
     def _admit(self, meeting: Meeting, peer: PublicKey, contact: Contact | None) -> str | None:
         self.sessions += 1
@@ -225,6 +307,8 @@ class Neighbours:
             return "this is the node itself"
         if self._unable.get(peer, 0.0) > asyncio.get_running_loop().time():
             return NO_ROOM if self._runtime.replica.pauses else CANNOT_KEEP
+        if self._yield(meeting, peer, contact):
+            return MET_ALREADY
         if contact is not None:
             contact.state, contact.why = "connected", ""
             if contact.pinned is None:
@@ -239,6 +323,12 @@ class Neighbours:
         return None
 
     def _count(self, meeting: Meeting) -> None:
+        if meeting.peer is not None:
+            if len(self.strangers) >= LAN_HEARD_MAX:
+                self.strangers.clear()
+            told = meeting.listing is not None and not meeting.matched
+            (self.strangers.add if told else self.strangers.discard)(meeting.peer)
+        self._passed()
         self.violations += meeting.violation
         received, sent = self._ended_bytes
         self._ended_bytes = (received + meeting.link.bytes_received, sent + meeting.link.bytes_sent)
@@ -269,6 +359,8 @@ class Neighbours:
     def follow_changed(self) -> None:
         """The list of followed commons changed: tell every session."""
         self._tell(())
+        for listener in self._follow_listeners:
+            listener()
 
     # -- keeping
 
@@ -296,12 +388,21 @@ class Neighbours:
             info = _meeting_info(contact.meeting)
             return PeerInfo(
                 contact.address.target, info.key, "connected", contact.why, contact.kept, True, info.bytes_received,
-                info.bytes_sent, info.connected_at, None, info.commons,
+                info.bytes_sent, info.connected_at, None, info.commons, contact.lan,
             )  # fmt: skip
         return PeerInfo(
             contact.address.target, contact.pinned, contact.state, contact.why, contact.kept, True,
-            next_try_at=contact.next_try_at,
+            next_try_at=contact.next_try_at, local=contact.lan,
         )  # fmt: skip
+
+    def _incoming_info(self, meeting: Meeting) -> PeerInfo:
+        info = _meeting_info(meeting)
+        found = [c for c in self._contacts.values() if c.lan and c.pinned == meeting.peer]
+        return replace(info, address=found[0].address.target, local=True) if found else info
+
+
+def _lan_name(contact: Contact) -> str:
+    return f"lan {did_key(contact.pinned or b'')}"
 
 
 def _meeting_info(meeting: Meeting) -> PeerInfo:

@@ -120,6 +120,7 @@ class PeerInfo:
     connected_at: Instant | None = None
     next_try_at: Instant | None = None
     commons: tuple[PeerCommons, ...] = ()
+    local: bool = False  # it announces itself on the local network
 
 
 @dataclass(frozen=True, slots=True)
