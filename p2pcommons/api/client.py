@@ -106,6 +106,10 @@ class Client:
         """Who writes there."""
         return from_json(IdentityInfo, await self._connection.get("/identity"))
 
+    async def add_device(self) -> str:
+        """Let a new device of this person in; its line."""
+        return str((await self._connection.send("POST", "/identity/devices", {})).value["line"])
+
     async def recovery_words(self, language: str = "en") -> tuple[str, ...]:
         """The 12 recovery words."""
         return tuple((await self._connection.get("/identity/words", [("language", language)]))["words"])

@@ -75,6 +75,10 @@ class Verbs(Protocol):
         """Who writes here."""
         ...
 
+    async def add_device(self) -> str:
+        """Let a new key of this person in wherever they are a member; its line, a secret. Refused `no-commons`."""
+        ...
+
     async def recovery_words(self, language: str = "en") -> tuple[str, ...]:
         """The 12 recovery words in a BCP 47 language. Refused `unknown-language`, `no-words`."""
         ...

@@ -247,11 +247,54 @@ async def _identity_restore(call: Call) -> int:
     return 0
 
 
+async def _identity_device(call: Call) -> int:
+    line = await call.verbs.add_device()
+    call.output.document({"line": line})
+    call.output.say(line)
+    if not call.output.json:
+        call.output.warn(
+            "Paste it on your other device: p2pcommons identity adopt LINE. Who has this line is you: let nobody see it."
+        )
+    return 0
+
+
+def _adopt_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("line", metavar="LINE", nargs="?", help="the line (asked for where it is not given)")
+
+
+async def _identity_adopt(call: Call) -> int:
+    import sys
+
+    from p2pcommons.cli.connection import typed
+    from p2pcommons.core.identity import did_key
+    from p2pcommons.node.local import adopt
+
+    line = call.arguments.line
+    if line is None:
+        if sys.stdin.isatty():
+            sys.stderr.write("The line of your other device: ")
+            sys.stderr.flush()
+        line = sys.stdin.readline()
+    identity = await adopt(call.data, line)
+    call.output.document(identity)
+    call.output.say(f"This device is yours now, as {did_key(identity.person)}, in {call.data}")
+    call.output.say(f"Start it: {typed('up', call.data)}")
+    return 0
+
+
 COMMANDS = (
     Command("up", "start a node and say where its page is", _up, _up_arguments, Needs.NOTHING),
     Command("status", "what this node is, follows, and sees", _status, needs=Needs.NOTHING),
     Command("identity show", "who writes here", _identity_show),
     Command("identity words", "the 12 recovery words", _identity_words, _words_arguments),
+    Command("identity device", "let another device of yours in: one line to paste there", _identity_device),
+    Command(
+        "identity adopt",
+        "be a further device of somebody, in an empty folder",
+        _identity_adopt,
+        _adopt_arguments,
+        Needs.NOTHING,
+    ),
     Command(
         "identity restore",
         "start from recovery words, in an empty folder",

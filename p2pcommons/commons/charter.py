@@ -312,7 +312,10 @@ def _erasures(
             else:
                 by = own.setdefault(identifier, {})
                 by[person[author].key] = by.get(person[author].key, frozenset()) | fields
-    keys = {member.key: frozenset(member.keys) for member in set(person.values())}  # once each: one may have many keys
+    keys: dict[bytes, frozenset[bytes]] = {}
+    for member in person.values():  # comes once for each of its keys, and one person may have thousands
+        if member.key not in keys:
+            keys[member.key] = frozenset(member.keys)
     return erased, {
         identifier: tuple(Erasure(one, keys[one], by[one]) for one in sorted(by)) for identifier, by in own.items()
     }

@@ -64,6 +64,7 @@ HEARTBEAT_MS: Final = 60_000  # a ping after so much silence; half as long witho
 SEND_MS_MAX: Final = 120_000  # one frame: 1 MiB at 9 KB/s; a peer that takes less has stopped reading
 LINKS_MAX: Final = 256  # links a node accepts at a time, those still connecting included
 LINKS_PER_HOST_MAX: Final = 16  # of these from one IP address (an IPv6 /64 is one): a school behind one router
+PENALTY_MS: Final = 10_000  # a link that broke the protocol counts as open for so long: 1.6 bad sessions a second from a host
 
 # -- the local network (chapter 34)
 LAN_POLL_MS: Final = 2_000  # how often interfaces are looked at: half a millisecond each time

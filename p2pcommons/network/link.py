@@ -41,7 +41,8 @@ class Link:
     """A WebSocket in both directions. One task receives, any may send, and whoever was given the link closes it.
 
     `channel`: what the handshake binds to: 0x01 ‖ SHA-256(certificate), or 0x02 ‖ host name, or empty for a link
-    that came in through a proxy. `remote`: the address as text, for people.
+    that came in through a proxy. `remote`: the address as text, for people. `penalty_ms`: how long its place with a
+    listener stays taken after its end, for a peer that broke the protocol.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class Link:
         "bytes_sent",
         "channel",
         "local",
+        "penalty_ms",
         "remote",
         "role",
     )
@@ -71,6 +73,7 @@ class Link:
         """The address of this machine that the link goes by; empty where that is not known."""
         self.bytes_received = 0
         self.bytes_sent = 0
+        self.penalty_ms = 0
 
     def __repr__(self) -> str:
         return f"Link({self.role.name.lower()} {self.remote})"

@@ -12,6 +12,7 @@ import errno
 import logging
 import socket
 import ssl
+import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Address, ip_address
@@ -88,6 +89,7 @@ class Listener:
         self._hosted_places: Counter[str] = Counter()
         self._visitors: Counter[str] = Counter()
         self._knocking: dict[RequestHandler, asyncio.TimerHandle] = {}  # connected, not yet a link
+        self._penalties: weakref.WeakKeyDictionary[RequestHandler, float] = weakref.WeakKeyDictionary()
         self._closing = False
 
     async def __aenter__(self) -> Listener:
@@ -174,6 +176,7 @@ class Listener:
             logger.exception("serving %s failed", link)
         finally:
             await link.close()
+            self._penalties[request.protocol] = link.penalty_ms / 1000
             self._links.discard(link)
             self._hosted.discard(link)
         return websocket
@@ -205,6 +208,7 @@ class Listener:
     async def _welcome(self, connection: socket.socket, place: str) -> None:
         """Carry one connection from TLS to its end; it has a set time to become a link."""
         loop = asyncio.get_running_loop()
+        penalty_s = 0.0
         try:
             transport, handler = await loop.connect_accepted_socket(
                 self._server, connection, ssl=self._context, ssl_handshake_timeout=self._connect_s_max
@@ -220,15 +224,20 @@ class Listener:
                 timer.cancel()
                 self._knocking.pop(handler, None)
                 transport.abort()
+            penalty_s = self._penalties.pop(handler, 0.0)
         except OSError as error:  # TLS that did not come about: scanners, plain HTTP, another version
             logger.debug("no TLS with %s: %s", place, error)
         except Exception:  # the edge of a stranger's task: whatever it did, the listener lives on
             logger.exception("welcoming %s failed", place)
         finally:
             connection.close()
-            self._visitors[place] -= 1
-            if not self._visitors[place]:
-                del self._visitors[place]
+            try:
+                if penalty_s:
+                    await asyncio.sleep(penalty_s)
+            finally:
+                self._visitors[place] -= 1
+                if not self._visitors[place]:
+                    del self._visitors[place]
 
 
 async def _bind(host: str, port: int) -> list[socket.socket]:

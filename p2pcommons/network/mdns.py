@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from zeroconf import Error, IPVersion, ServiceInfo, ServiceStateChange
@@ -58,9 +58,10 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceLost:
-    """An interface went, lost its cable or changed its addresses: links over it are dead."""
+    """An interface went, lost its cable for a while or changed its addresses. Links by what is gone of them are dead."""
 
     interface: Interface
+    gone: frozenset[IPv4Address | IPv6Address]
 
 
 Event: TypeAlias = Found | Lost | InterfaceLost
@@ -144,7 +145,9 @@ class LocalNetwork:
         present = set(choose(self._look(), self._named))
         for interface in [one for one in self._segments if one not in present]:
             self._close(interface)
-            self._tell(InterfaceLost(interface))
+            steady = (one for one in present if (one.index, one.flaps) == (interface.index, interface.flaps))
+            kept = {address.ip for one in steady for address in one.addresses}
+            self._tell(InterfaceLost(interface, frozenset(address.ip for address in interface.addresses) - kept))
         for interface in sorted(present - self._segments.keys(), key=lambda one: one.index):
             segment = _Segment(interface, self._told, self._place, self._tell)
             try:

@@ -58,7 +58,9 @@ def read_backup(path: Path, folder: Path) -> None:
     try:
         source = path.open("rb")
     except OSError as error:
-        raise Refused("file-unusable", f"{path} cannot be read: {error.strerror}. Check its name and its permissions.") from error
+        raise Refused(
+            "file-unusable", f"{path} cannot be read: {error.strerror}. Check its name and its permissions."
+        ) from error
     beside = folder / _RESTORING
     shutil.rmtree(beside, ignore_errors=True)
     try:

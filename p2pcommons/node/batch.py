@@ -86,7 +86,9 @@ def _write(runtime: Runtime, membership: Membership, commons: CommonsId, lines: 
         try:
             draft = _read(line.text)
             subject = (
-                Subject(secrets.token_bytes(SUBJECT_BYTES)) if draft.source is None else entry_id_normalised(commons, draft.source)
+                Subject(secrets.token_bytes(SUBJECT_BYTES))
+                if draft.source is None
+                else entry_id_normalised(commons, draft.source)
             )
         except P2PCommonsError as error:
             answers.append(BatchAnswer(line.number, None, code=_kebab(error.code), detail=error.detail))

@@ -153,6 +153,10 @@ class Commons:
         folder = self._runtime.folder
         return IdentityInfo(keys.person.public, keys.node.public, str(folder.path), folder.words_seen)
 
+    async def add_device(self) -> str:
+        """Let a new key of this person in wherever they are a member; the line that hands it over."""
+        return await self._membership.devices.add(tuple(each.address for each in self.addresses))
+
     async def recovery_words(self, language: str = "en") -> tuple[str, ...]:
         """The 12 recovery words."""
         if language not in LANGUAGES:

@@ -178,7 +178,8 @@ def port_refused(option: str, asked: Endpoint, error: OSError) -> Refused:
     """What to tell when no port could be bound."""
     why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error  # without additions
     return Refused(
-        "port-in-use", f"{asked} cannot be opened ({why}). Stop what uses it, or choose another with {option} HOST:PORT."
+        "port-in-use",
+        f"{asked} cannot be opened ({why}). Stop what uses it, or choose another with {option} HOST:PORT.",
     )
 
 

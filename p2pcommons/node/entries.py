@@ -159,7 +159,9 @@ class Entries:
             self._runtime.check_followed(commons)
             places = [place for place in places if place == commons]
         if not places:
-            raise NotFound("unknown-entry", f"No entry {entry.hex()} is on this node. Look for it: p2pcommons search WORDS")
+            raise NotFound(
+                "unknown-entry", f"No entry {entry.hex()} is on this node. Look for it: p2pcommons search WORDS"
+            )
         if len(places) > 1:
             for place in places:
                 hit = reader.entry(place, entry)

@@ -86,7 +86,10 @@ def _count(refused: dict[str, int], codes: dict[bytes, str]) -> None:
 
 def _frames(file: BinaryIO) -> Iterator[tuple[CommonsId, int, list[Any]]]:
     if file.read(len(MAGIC)) != MAGIC:
-        raise FormError("not_a_pack_file", "This is no pack file, or one of a newer version: name a file that `p2pcommons pack` wrote.")
+        raise FormError(
+            "not_a_pack_file",
+            "This is no pack file, or one of a newer version: name a file that `p2pcommons pack` wrote.",
+        )
     while head := file.read(4):
         size = int.from_bytes(head, "big")
         frame = file.read(size) if size <= FRAME_BYTES_MAX else b""

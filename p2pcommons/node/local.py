@@ -9,6 +9,7 @@ from pathlib import Path
 from p2pcommons.core.words import entropy
 from p2pcommons.node.archive import read_backup
 from p2pcommons.node.commons import Commons
+from p2pcommons.node.devices import adopt_device
 from p2pcommons.node.folder import DataFolder
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.runtime import Runtime
@@ -32,6 +33,15 @@ async def restore(path: Path, data: Path) -> None:
         read_backup(path, data)
     finally:
         folder.release()
+
+
+async def adopt(data: Path, line: str) -> IdentityInfo:
+    """Start in an empty folder as a further device: its commons are followed, its addresses kept."""
+    read = adopt_device(data, line)
+    async with local_client(data) as commons:
+        for one in read.commons:
+            await commons.follow(one, [str(address) for address in read.addresses])
+        return await commons.identity()
 
 
 async def restore_identity(data: Path, words: str) -> IdentityInfo:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from p2pcommons import __version__
 from p2pcommons.core.identity import PublicKey, did_key
 from p2pcommons.core.limits import REFUSALS_MAX
+from p2pcommons.core.limits import WINDOW_BYTES
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import StoreError
 from p2pcommons.network.link import Link, LinkLost
@@ -38,7 +39,11 @@ from p2pcommons.sync.events import (
 from p2pcommons.sync.session import Session, State
 
 logger = logging.getLogger(__name__)
-_FRAMES_WAITING_MAX = 256  # the session's window bounds bytes; this bounds small frames behind a slow reader
+_REASONS_TOLD_MAX = 5
+_FRAMES_WAITING_MAX = 256  # frames behind a slow reader
+# And their bytes. Packs have their window; answers to ranges have none, and 256 of those would be 64 MiB. Two honest
+# nodes never come near: each has one range under way, so both never stop hearing each other.
+_BYTES_WAITING_MAX = 2 * WINDOW_BYTES
 _CHANGE_PAUSE_S = 0.05  # many changes in a row are told once
 NO_ROOM = "this node's disk is nearly full: it takes nothing more now, and goes on when there is room"
 NOTHING_SHARED = "no commons in common"
@@ -88,6 +93,8 @@ class Meeting:
     """Whether there was a commons in common at any time."""
     _session: Session | None = None
     _frames: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(_FRAMES_WAITING_MAX))
+    _bytes_waiting: int = 0
+    _drained: asyncio.Event = field(default_factory=asyncio.Event)
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
     _speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _changed: bool = False
@@ -166,6 +173,9 @@ class Meeting:
 
     async def _receive(self) -> None:
         while (frame := await self.link.receive()) is not None:
+            while self._bytes_waiting > _BYTES_WAITING_MAX:  # who asks and does not read is not heard any further
+                self._drained.clear()
+                await self._drained.wait()
             await self._step(lambda session, now_ms, frame=frame: session.receive_data(frame, now_ms))  # type: ignore[misc]
             if self._session is None or self._session.is_over:
                 return
@@ -173,6 +183,8 @@ class Meeting:
     async def _send(self) -> None:
         while (frame := await self._frames.get()) is not None:
             await self.link.send(frame)
+            self._bytes_waiting -= len(frame)
+            self._drained.set()
 
     async def _keep_time(self) -> None:
         while True:
@@ -209,6 +221,7 @@ class Meeting:
             events, frames = await runtime.run(run)
             while frames:
                 for frame in frames:
+                    self._bytes_waiting += len(frame)
                     await self._frames.put(frame)
                 frames = await runtime.run(session.data_to_send)
             if session.is_over:
@@ -222,7 +235,7 @@ class Meeting:
     async def _take(self, event: Event) -> None:
         match event:
             case HandshakeDone():
-                self.peer, self.agent, self.clock_ms = event.peer, event.agent, event.clock_ms
+                self.peer, self.agent, self.clock_ms = event.peer, _printable(event.agent), event.clock_ms
                 self.connected_at = Instant(self.runtime.now_ms())
                 refusal = self.admit(self, event.peer)
                 if refusal is not None:
@@ -260,7 +273,7 @@ class Meeting:
                 standing = self._standing(event.commons)
                 standing.state, standing.why = "differs", "the exchange found no way to equal sets; tried again soon"
             case PeerRefused():
-                self.ended = self.ended or f"the neighbour ended the session: {event.detail or event.code}"
+                self.ended = self.ended or f"the neighbour ended the session: {_printable(event.detail) or event.code}"
             case SessionEnded():
                 self.violation = event.violation
                 self.ended = self.ended or event.detail
@@ -292,5 +305,11 @@ class Meeting:
 def _but_for(event: Completed) -> str:
     if not event.but_for:
         return ""
-    reasons = ", ".join(f"{count} {code}" for code, count in event.reasons)
+    told = sorted(event.reasons, key=lambda reason: -reason[1])[:_REASONS_TOLD_MAX]  # a peer may name any number
+    reasons = ", ".join(f"{count} {code}" for code, count in told)
     return f"complete but for {event.but_for} records: {reasons}"
+
+
+def _printable(text: str) -> str:
+    """A stranger's words, without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()

@@ -17,6 +17,7 @@ from typing import Any, Final
 from p2pcommons.core.address import Address, parse_address
 from p2pcommons.core.identity import PublicKey, did_key, parse_did_key
 from p2pcommons.core.limits import LAN_HEARD_MAX
+from p2pcommons.core.limits import PENALTY_MS
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import NotFound
 from p2pcommons.network.dial import DialFailed, Dialler
@@ -107,7 +108,9 @@ class Neighbours:
         """Kept ones first, by address, then those that came in, by key."""
         came = {meeting.peer for meeting in self._incoming}
         out = [self._contact_info(c) for _, c in sorted(self._contacts.items()) if not (c.lan and c.pinned in came)]
-        out += [self._incoming_info(m) for m in sorted(self._incoming, key=lambda m: m.peer or b"") if m.peer is not None]
+        out += [
+            self._incoming_info(m) for m in sorted(self._incoming, key=lambda m: m.peer or b"") if m.peer is not None
+        ]
         here = {info.key for info in out}
         out += [PeerInfo(None, PublicKey(key), "blocked") for key in sorted(self._blocked) if key not in here]
         return tuple(out)
@@ -176,6 +179,8 @@ class Neighbours:
         finally:
             self._incoming.remove(meeting)
             self._count(meeting)
+            if meeting.violation:
+                link.penalty_ms = PENALTY_MS
 
     # -- neighbours of the local network
 
@@ -264,7 +269,11 @@ class Neighbours:
         while True:
             contact.state, contact.next_try_at = "connecting", None
             began = asyncio.get_running_loop().time()
-            useless = await self._dial(contact)
+            try:
+                useless = await self._dial(contact)
+            except Exception:  # the edge of an address' task: whatever happened, it is dialled again
+                logger.exception("dialling %s failed", contact.address.target)
+                contact.why, useless = "an error on this node; see its log", True
             if useless:
                 pause = BACKOFF_S_MAX
             elif asyncio.get_running_loop().time() - began > _STABLE_S:
@@ -317,6 +326,7 @@ class Neighbours:
             elif contact.pinned != peer:
                 contact.why = "another node answers here than before; `peer add` with its key accepts it for good"
                 logger.warning("%s: %s", contact.address.target, contact.why)
+        self._passed()
         fields = {"peer": did_key(peer), "remote": meeting.link.remote, "dialled": contact is not None}
         text = "a session with %s began"
         logger.info(text, did_key(peer), extra={"event": "session_began", "fields": fields})

@@ -40,6 +40,8 @@ TABLE = [
     Ask("GET /api/v1/identity", "/api/v1/identity?x", 400, "bad-parameter", "x"),
     Ask("GET /api/v1/identity/words", "/api/v1/identity/words?language=fr", 200),
     Ask("GET /api/v1/identity/words", "/api/v1/identity/words?language=xx", 400, "unknown-language"),
+    Ask("POST /api/v1/identity/devices", "/api/v1/identity/devices", 201),
+    Ask("POST /api/v1/identity/devices", "/api/v1/identity/devices?x=1", 400, "bad-parameter", "x"),
     Ask("GET /healthz", "/healthz", 200),
     Ask("GET /healthz", "/healthz?x=1", 400, "bad-parameter", "x"),
     Ask("GET /metrics", "/metrics", 200),

@@ -95,6 +95,11 @@ class FakeNode:
     async def identity(self) -> IdentityInfo:
         return IdentityInfo(ALICE, NODE, "/data")
 
+    async def add_device(self) -> str:
+        if not self.known:
+            raise Refused("no-commons", "You are a member of no commons yet.")
+        return "p2pcommons-device:AAAA"
+
     async def recovery_words(self, language: str = "en") -> tuple[str, ...]:
         if language not in ("en", "fr"):
             raise Refused("unknown-language", f"there are no words in {language}; there are en and fr")

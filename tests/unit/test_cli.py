@@ -57,6 +57,8 @@ PROMISED = [
     "peer-block",
     "identity-show",
     "identity-words",
+    "identity-device",
+    "identity-adopt",
     "identity-restore",
     "backup",
     "restore",

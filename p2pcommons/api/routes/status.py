@@ -28,6 +28,10 @@ async def _words(call: Call) -> web.StreamResponse:
     return answer_json({"words": list(await call.commons.recovery_words(call.arguments["language"]))})
 
 
+async def _add_device(call: Call) -> web.StreamResponse:
+    return answer_json({"line": await call.commons.add_device()}, status=201)
+
+
 async def _healthz(call: Call) -> web.StreamResponse:
     health = await call.commons.health()
     return answer(health, status=200 if health.ready else 503)
@@ -61,6 +65,11 @@ OPERATIONS: Final = (
         },
         needs=Grant.OWN,
         parameters=(Parameter("language", Text(35), "BCP 47 language of the words", default="en"),),
+    ),
+    Operation(
+        "POST", "/api/v1/identity/devices", "addDevice", "Let a further device of this person in: its line is secret",
+        _add_device, status=201, needs=Grant.OWN,
+        answer={"type": "object", "properties": {"line": {"type": "string"}}, "required": ["line"]},
     ),
     Operation(
         "GET", "/healthz", "getHealth", "200 when every verb works, 503 before", _healthz, answer=Health, always=True
