@@ -38,6 +38,8 @@ class Settings:
     """Where other nodes come in; None: nowhere."""
     lan: bool = True
     """Whether to look for neighbours on the local network and answer them."""
+    interfaces: tuple[str, ...] = ()
+    """Interfaces that count as local networks (names, `*` allowed); empty: those that the rule of chapter 34 picks."""
     peers: tuple[str, ...] = ()
     """Addresses dialled in this run only."""
     follow: tuple[str, ...] = ()
@@ -46,6 +48,8 @@ class Settings:
     """Whether to dial kept peers at all; off for a command that opens the folder by itself."""
     names: tuple[str, ...] = ()
     """Host names this node answers to behind a proxy (`wss://HOST/p2p`), each with a port where that is not 443."""
+    trust_clock: bool = False
+    """A person says that this machine's clock is right, whatever speaks against it."""
     keep_free: int | None = None
     """Bytes of the disk that are to stay free: below, nothing is taken from peers and no import. None: by its size."""
 

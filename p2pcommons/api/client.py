@@ -43,6 +43,7 @@ from p2pcommons.node.values import (
     IdentityInfo,
     Invitation,
     Metric,
+    NearbyCommons,
     PackInfo,
     Page,
     PeerInfo,
@@ -137,6 +138,10 @@ class Client:
     async def list_commons(self) -> tuple[CommonsInfo, ...]:
         """All followed commons."""
         return await self._all(CommonsInfo, "/commons")
+
+    async def nearby(self) -> tuple[NearbyCommons, ...]:
+        """Announced commons of neighbours."""
+        return await self._all(NearbyCommons, "/commons/nearby")
 
     async def create_commons(
         self, name: str, *, join: str = "invite", languages: Sequence[str] = (), territory: str | None = None

@@ -41,6 +41,7 @@ from p2pcommons.node.values import (
     IdentityInfo,
     Invitation,
     Metric,
+    NearbyCommons,
     PackInfo,
     Page,
     PeerInfo,
@@ -105,6 +106,10 @@ class Verbs(Protocol):
 
     async def list_commons(self) -> tuple[CommonsInfo, ...]:
         """All followed commons, ascending by id."""
+        ...
+
+    async def nearby(self) -> tuple[NearbyCommons, ...]:
+        """Announced commons of nodes connected or on the local network, by their word; those that most name first."""
         ...
 
     async def create_commons(

@@ -49,7 +49,8 @@ def _fetch(url: str) -> Catalogue:
         error.close()
         raise Refused("unreachable", f"{url} answered {error.code} {error.reason}; check the address.") from None
     except (OSError, ValueError) as error:  # URLError is an OSError
-        reason = getattr(error, "reason", error)
+        inner = getattr(error, "reason", error)
+        reason = (inner.strerror if isinstance(inner, OSError) else None) or inner
         raise Refused("unreachable", f"{url} cannot be fetched: {reason}. Check the address and try again.") from None
     bounded = io.BufferedReader(_Bounded(answer, url), 1 << 16)
     return Catalogue(cast(BinaryIO, bounded), Path(urlsplit(answer.url).path).name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from p2pcommons.cli.command import Call, Command, count, entry_id, find_commons
+from p2pcommons.cli.command import Call, Command, Needs, count, entry_id, find_commons
 from p2pcommons.cli.node import commons_table
 
 if TYPE_CHECKING:
@@ -35,6 +35,21 @@ async def _list(call: Call) -> int:
     followed = await call.verbs.list_commons()
     call.output.items(followed)
     commons_table(call, followed)
+    return 0
+
+
+async def _nearby(call: Call) -> int:
+    found = await call.verbs.nearby()
+    call.output.items(found)
+    if not found:
+        call.output.say("No neighbour announces a commons. `p2pcommons status` shows who is there.")
+        return 0
+    call.output.table(
+        ("commons", "name", "neighbours", ""),
+        [(each.id.hex(), each.name, str(each.neighbours), "followed here" if each.followed else "") for each in found],
+    )
+    if not call.output.json:
+        call.output.say("Names are what neighbours say. Keep a copy of one: p2pcommons commons follow ID")
     return 0
 
 
@@ -155,6 +170,7 @@ def _say_if_alone(call: Call) -> None:
 COMMANDS = (
     Command("commons create", "found a commons", _create, _create_arguments),
     Command("commons list", "the commons followed here", _list),
+    Command("commons nearby", "the commons that neighbours announce", _nearby, needs=Needs.NODE),
     Command("commons show", "one commons: charter, counts, digest", _show, _one_argument),
     Command("commons follow", "keep a copy of a commons", _follow, _id_argument),
     Command("commons unfollow", "forget a commons and its records", _unfollow, _unfollow_arguments),

@@ -72,6 +72,7 @@ async def run(
         gc.freeze()
         gc.set_threshold(100_000, 50, 50)
         await stop.wait()
+        node.runtime.stop_long_jobs()
         logger.info("the node stops", extra={"event": "node_stopping"})
     logger.info("the node has stopped", extra={"event": "node_stopped"})
     return 0

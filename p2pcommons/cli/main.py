@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
@@ -53,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if rest and not command.passes_on:
         arguments.parser.error(f"unrecognized arguments: {' '.join(rest)}")
     arguments.rest = rest
+    for stream in (sys.stdout, sys.stderr):  # what a terminal cannot write is shown in ASCII, and stops nothing
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     output = Output(json=arguments.json)
     data = Path(arguments.data).expanduser() if arguments.data else default_data_folder()
     try:

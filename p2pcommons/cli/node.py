@@ -54,6 +54,13 @@ def _up_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"where other nodes come in (0.0.0.0:{LISTEN_PORT_DEFAULT})",
     )
     parser.add_argument("--no-lan", action="store_true", help="do not look for neighbours, nor answer them")
+    parser.add_argument(
+        "--interface",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="look for neighbours on this network interface, instead of those that lead to people (* stands for any letters)",
+    )
     parser.add_argument("--peer", metavar="ADDRESS", action="append", default=[], help="dial this node in this run")
     parser.add_argument("--follow", metavar="COMMONS", action="append", default=[], help="follow this commons")
     parser.add_argument(
@@ -63,6 +70,7 @@ def _up_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help=f"a name under which a proxy passes other nodes on, wss://HOST{NODES_PATH} (none)",
     )
+    parser.add_argument("--trust-clock", action="store_true", help="this machine's clock is right, whatever it seems")
     parser.add_argument(
         "--keep-free",
         metavar="SIZE",
@@ -84,10 +92,12 @@ async def _up(call: Call) -> int:
     settings = Settings(
         data=call.data,
         lan=not given.no_lan,
+        interfaces=tuple(given.interface),
         peers=tuple(given.peer),
         follow=tuple(given.follow),
         names=tuple(given.public_name),
         keep_free=given.keep_free,
+        trust_clock=given.trust_clock,
     )
     secrets = set_up(as_json=given.log_json, level=given.log_level)
     return await run(settings, api=given.api, listen=given.listen, secrets=secrets, for_programs=given.log_json)
@@ -121,6 +131,7 @@ def _show_status(call: Call, status: Status, running: bool) -> None:
             ("page", f"http://{status.api}/" if running and status.api else "no node runs"),
             ("peers come in at", (status.listen or "nowhere") if running else "nowhere"),
             *(("address", f"{each.address}  ({_reach(each.reach)}{_because(each.why)})") for each in status.addresses),
+            *((("local network", ", ".join(status.lan) or "no neighbours are looked for"),) if running else ()),
             *((("disk", _disk(status.disk)),) if status.disk is not None else ()),
         ]
     )
@@ -129,6 +140,10 @@ def _show_status(call: Call, status: Status, running: bool) -> None:
     if running:
         call.output.say()
         peers_table(call, status)
+        others = [each for each in status.nearby if not each.followed]
+        if others:
+            call.output.say()
+            call.output.say(f"Neighbours announce {len(others)} more: p2pcommons commons nearby")
 
 
 def _disk(disk: DiskInfo) -> str:

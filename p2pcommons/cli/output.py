@@ -23,6 +23,7 @@ class Output:
         self.json = json
         self._out = out if out is not None else sys.stdout
         self._err = err if err is not None else sys.stderr
+        self._ascii = not (self._out.encoding or "utf-8").lower().startswith("utf")  # what JSON must then be written in
         self._painted = 0
         self._painted_at = 0.0
 
@@ -31,12 +32,12 @@ class Output:
     def document(self, value: Any) -> None:
         """One JSON document (only with `--json`)."""
         if self.json:
-            self._print(json.dumps(plain(value), ensure_ascii=False))
+            self._print(json.dumps(plain(value), ensure_ascii=self._ascii))
 
     def items(self, values: Sequence[Any]) -> None:
         """A list as JSON, one a line (only with `--json`)."""
         for value in values if self.json else ():
-            self._print(json.dumps(plain(value), ensure_ascii=False))
+            self._print(json.dumps(plain(value), ensure_ascii=self._ascii))
 
     def say(self, text: str = "") -> None:
         """A line for people (not with `--json`)."""

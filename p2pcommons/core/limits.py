@@ -78,6 +78,8 @@ LAN_RENAME_MS_MAX: Final = 10_000  # who claims every name does not keep us sile
 LAN_MEETINGS_MAX: Final = 32  # sessions this node dials on the local network: so many random ones hold any hall together
 LAN_YIELD_MS: Final = 2_000  # how long the greater key waits for the smaller one to dial
 LAN_PAUSE_MS_MAX: Final = 15_000  # between two tries to reach a neighbour that announces itself
+NEARBY_MAX: Final = 500  # commons shown of all that neighbours announce: one page of a list
+NEARBY_ADDRESSES_MAX: Final = 8  # of who has one
 LAN_HEARD_MAX: Final = 256  # nodes whose listing of announced commons is kept
 
 # -- gossip (chapter 33)

@@ -12,7 +12,6 @@ import errno
 import logging
 import socket
 import ssl
-import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv6Address, ip_address
@@ -89,7 +88,6 @@ class Listener:
         self._hosted_places: Counter[str] = Counter()
         self._visitors: Counter[str] = Counter()
         self._knocking: dict[RequestHandler, asyncio.TimerHandle] = {}  # connected, not yet a link
-        self._penalties: weakref.WeakKeyDictionary[RequestHandler, float] = weakref.WeakKeyDictionary()
         self._closing = False
 
     async def __aenter__(self) -> Listener:
@@ -176,7 +174,8 @@ class Listener:
             logger.exception("serving %s failed", link)
         finally:
             await link.close()
-            self._penalties[request.protocol] = link.penalty_ms / 1000
+            if channel and link.penalty_ms and ":" in remote:
+                self._penalise(_place(remote.rpartition(":")[0].strip("[]")), link.penalty_ms / 1000)
             self._links.discard(link)
             self._hosted.discard(link)
         return websocket
@@ -208,7 +207,6 @@ class Listener:
     async def _welcome(self, connection: socket.socket, place: str) -> None:
         """Carry one connection from TLS to its end; it has a set time to become a link."""
         loop = asyncio.get_running_loop()
-        penalty_s = 0.0
         try:
             transport, handler = await loop.connect_accepted_socket(
                 self._server, connection, ssl=self._context, ssl_handshake_timeout=self._connect_s_max
@@ -224,20 +222,23 @@ class Listener:
                 timer.cancel()
                 self._knocking.pop(handler, None)
                 transport.abort()
-            penalty_s = self._penalties.pop(handler, 0.0)
         except OSError as error:  # TLS that did not come about: scanners, plain HTTP, another version
             logger.debug("no TLS with %s: %s", place, error)
         except Exception:  # the edge of a stranger's task: whatever it did, the listener lives on
             logger.exception("welcoming %s failed", place)
         finally:
             connection.close()
-            try:
-                if penalty_s:
-                    await asyncio.sleep(penalty_s)
-            finally:
-                self._visitors[place] -= 1
-                if not self._visitors[place]:
-                    del self._visitors[place]
+            self._leave(place)
+
+    def _leave(self, place: str) -> None:
+        self._visitors[place] -= 1
+        if not self._visitors[place]:
+            del self._visitors[place]
+
+    def _penalise(self, place: str, seconds: float) -> None:
+        """Count a link that broke the protocol as open for a while after its end."""
+        self._visitors[place] += 1
+        asyncio.get_running_loop().call_later(seconds, self._leave, place)
 
 
 async def _bind(host: str, port: int) -> list[socket.socket]:

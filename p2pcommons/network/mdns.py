@@ -64,7 +64,14 @@ class InterfaceLost:
     gone: frozenset[IPv4Address | IPv6Address]
 
 
-Event: TypeAlias = Found | Lost | InterfaceLost
+@dataclass(frozen=True, slots=True)
+class InterfaceFound:
+    """An interface is used from now on."""
+
+    interface: Interface
+
+
+Event: TypeAlias = Found | Lost | InterfaceLost | InterfaceFound
 
 
 class Place(NamedTuple):
@@ -73,10 +80,15 @@ class Place(NamedTuple):
     host: str
     port: int
 
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it listens on every address of the machine, or every one of a family."""
+        return self.host in _ANYWHERE
+
     def hosts_on(self, interface: Interface) -> list[str]:
         """Its addresses on one interface."""
         own = [address.ip for address in interface.addresses]
-        if self.host not in _ANYWHERE:
+        if not self.is_everywhere:
             return [str(ip) for ip in own if str(ip) == self.host]
         return [str(ip) for ip in own if ip.version == 4 or self.host != "0.0.0.0"]
 
@@ -161,6 +173,7 @@ class LocalNetwork:
                 continue
             logger.info("looking for neighbours on %s", interface.name)
             self._segments[interface] = segment
+            self._tell(InterfaceFound(interface))
 
     def _close(self, interface: Interface) -> None:
         segment = self._segments.pop(interface)
@@ -235,7 +248,9 @@ class _Segment:
                 async with asyncio.timeout(LAN_RENAME_MS_MAX / 1000):
                     sending = await self._zeroconf.async_register_service(info, allow_name_change=True)
             except TimeoutError:  # somebody claims every name: then one that nobody can guess, unasked
-                info = _info(told, self._place, self._interface, f"{label_of(told.key)}-{secrets.token_hex(8)}.{SERVICE}")
+                info = _info(
+                    told, self._place, self._interface, f"{label_of(told.key)}-{secrets.token_hex(8)}.{SERVICE}"
+                )
                 sending = await self._zeroconf.async_register_service(info, cooperating_responders=True)
             await sending
         except (OSError, Error) as error:

@@ -29,6 +29,6 @@ class Acting:
                 raise LocalProtocolError("commons_waiting", "nothing of this commons is here yet")
             past = charter.prev_for(runtime.keys.person.public) if prev is None else prev
             draft = Draft(Plane.CHARTER, subject, past, made.kind, body)
-            return runtime.replica.write(commons, runtime.keys.person, [draft], runtime.now_ms())[0].id
+            return runtime.replica.write(commons, runtime.keys.person, [draft], runtime.watch.signing_ms())[0].id
 
         return await runtime.run(write)

@@ -24,12 +24,14 @@ _RESTORING: Final = "restoring"  # the folder in which a backup is unpacked and 
 
 def write_backup(store: SqliteStore, folder: Path, path: Path) -> int:
     """Write the backup of a folder, mode 0600, whole or not at all; its size in bytes."""
-    database = path.with_name(path.name + ".database")
+    beside = path.with_name(path.name + ".database")  # a folder: what is copied there must not be read by others
     partial = path.with_name(path.name + ".partial")
     handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            database.unlink(missing_ok=True)
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(mode=0o700)
+            database = beside / DATABASE
             store.backup_to(os.fspath(database))
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 archive.writestr(_MARK, b"")
@@ -41,7 +43,7 @@ def write_backup(store: SqliteStore, folder: Path, path: Path) -> int:
             os.fsync(file.fileno())
         os.replace(partial, path)
     finally:
-        database.unlink(missing_ok=True)
+        shutil.rmtree(beside, ignore_errors=True)
         partial.unlink(missing_ok=True)
     return path.stat().st_size
 

@@ -145,7 +145,7 @@ class _Group:
                 prev = predecessors([entry_record(record) for record in records], me.public) if records else ()
                 drafts.append(Draft(Plane.CATALOGUE, item.subject, prev, EDIT, body))
             self._answers[item.place] = BatchAnswer(item.line, item.subject, unchanged=body is None)
-        self._runtime.replica.write(self._commons, me, drafts, self._runtime.now_ms())
+        self._runtime.replica.write(self._commons, me, drafts, self._runtime.watch.signing_ms())
         self._items.clear()
         self.subjects.clear()
 

@@ -15,6 +15,7 @@ from p2pcommons.commons.entry_json import entry_json
 from p2pcommons.commons.query import Query
 from p2pcommons.core.address import parse_address
 from p2pcommons.core.identity import PublicKey, did_key
+from p2pcommons.core.limits import INVITATION_ADDRESSES_MAX
 from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.core.words import LANGUAGES, words
 from p2pcommons.errors import NotFound, Refused
@@ -25,7 +26,9 @@ from p2pcommons.node.checking import check_store
 from p2pcommons.node.disk import ADVICE, told
 from p2pcommons.node.entries import Entries
 from p2pcommons.node.exchange import read_pack_file, write_pack_file
+from p2pcommons.node.lan import Lan
 from p2pcommons.node.membership import Membership
+from p2pcommons.node.nearby import nearby_commons
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import (
@@ -46,6 +49,7 @@ from p2pcommons.node.values import (
     Instant,
     Invitation,
     Metric,
+    NearbyCommons,
     PackInfo,
     Page,
     PeerInfo,
@@ -78,6 +82,8 @@ class Commons:
         """HOST:PORT where other nodes come in."""
         self.addresses: tuple[Address, ...] = ()
         """How other nodes would dial this one."""
+        self.lan: Lan | None = None
+        """The local network, where this node is on one."""
         self.settling: set[CommonsId] = set()
         """Commons that changed since `settle` last looked."""
 
@@ -117,6 +123,8 @@ class Commons:
             addresses=self.addresses,
             commons=await self.list_commons(),
             peers=await self.peers(),
+            lan=() if self.lan is None else self.lan.interfaces,
+            nearby=await self.nearby(),
             disk=self._runtime.disk.look(),
         )
 
@@ -195,6 +203,18 @@ class Commons:
         """All followed commons, ascending by id."""
         return tuple([self._info(commons) for commons in sorted(self._runtime.replica.followed())])
 
+    async def nearby(self) -> tuple[NearbyCommons, ...]:
+        """What nodes connected, or on the local network, announce."""
+        met, lan = self._neighbours, self.lan
+        if met is None:
+            return ()
+
+        def places(key: PublicKey) -> tuple[str, ...]:
+            return () if lan is None else lan.places(key)
+
+        here = {key: told for key, told in met.listings.items() if met.connected(key) or places(key)}
+        return nearby_commons(here, self._runtime.replica.followed(), places)
+
     async def create_commons(
         self, name: str, *, join: str = "invite", languages: Sequence[str] = (), territory: str | None = None
     ) -> CommonsInfo:
@@ -226,7 +246,7 @@ class Commons:
 
     async def invite(self, commons: CommonsId, *, uses: int = 1, days: int = 30) -> Invitation:
         """Write an invitation and give its one line."""
-        places = tuple(each.address for each in self.addresses)
+        places = tuple(each.address for each in self.addresses)[:INVITATION_ADDRESSES_MAX]
         return await self._membership.invite(commons, uses, days, places)
 
     async def join(self, invitation: str) -> CommonsInfo:
@@ -379,13 +399,17 @@ class Commons:
             self._runtime.check_followed(commons)
         replica = self._runtime.replica
         chosen = sorted(replica.followed()) if commons is None else [commons]
-        return await self._runtime.run(_on_disk(lambda: write_pack_file(replica, chosen, path), path))
+        return await self._runtime.run(
+            _on_disk(lambda: write_pack_file(replica, chosen, path, self._runtime.check_going_on), path)
+        )
 
     async def unpack(self, path: Path) -> UnpackInfo:
         """Take a pack file."""
         runtime = self._runtime
         runtime.disk.check_room("the records of this file")
-        taken = await runtime.run(_on_disk(lambda: read_pack_file(runtime.replica, path, runtime.now_ms()), path))
+        taken = await runtime.run(
+            _on_disk(lambda: read_pack_file(runtime.replica, path, runtime.now_ms(), runtime.check_going_on), path)
+        )
         self._follow_changed()
         return taken
 
@@ -414,6 +438,7 @@ class Commons:
             before = replica.digest(commons)
 
             def told(done: int, total: int = before.records) -> None:
+                self._runtime.check_going_on()
                 if progress is not None:
                     progress(done, total)
 
@@ -448,9 +473,14 @@ class Commons:
                 else "others on this machine can read your keys",
                 f"chmod 600 {folder.path}/*.key {folder.path}/api-token",
             ),
+            self._clock_check(),
             self._neighbours_check(),
         ]
         return tuple(c if not c.ok else Check(c.name, True, c.detail) for c in checks)
+
+    def _clock_check(self) -> Check:
+        fault = self._runtime.watch.fault()
+        return Check("clock", fault is None, fault or "nothing speaks against it", "set the clock of this machine")
 
     def _neighbours_check(self) -> Check:
         if self._neighbours is None or not self._neighbours.dials:

@@ -20,10 +20,13 @@ from p2pcommons.core.address import parse_address
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import FormError, Refused, StoreError
 from p2pcommons.network.certificate import keep_certificate
+from p2pcommons.network.interfaces import Interface, choose, look
 from p2pcommons.network.listen import Listener
+from p2pcommons.network.mdns import Place
 from p2pcommons.node.commons import Commons, node_address
 from p2pcommons.node.disk import LOOK_S, told
 from p2pcommons.node.folder import CERTIFICATE, DataFolder
+from p2pcommons.node.lan import Lan
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Address
@@ -51,7 +54,7 @@ class Node:
         follow = [_commons_id(text) for text in settings.follow]
         names = [public_address(text) for text in settings.names]
         try:
-            runtime = Runtime(DataFolder(settings.data), keep_free=settings.keep_free)
+            runtime = Runtime(DataFolder(settings.data), keep_free=settings.keep_free, trust_clock=settings.trust_clock)
             self.runtime = await self._stack.enter_async_context(runtime)
             neighbours = Neighbours(self.runtime, dials=settings.dial, hosts=tuple(name.host for name in names))
             await self._look_at_disk(neighbours)
@@ -61,8 +64,9 @@ class Node:
             if settings.listen is not None:
                 self.listener = await self._listen(settings.listen, neighbours)
                 self.commons.listen = str(Endpoint(settings.listen.host, self.listener.port))
-                self.commons.addresses = self._addresses(settings.listen.host, self.listener.port)
-                self.commons.addresses = (*self._public(names), *self.commons.addresses)
+                self._moved(names, choose(look(), settings.interfaces))
+            if settings.lan:
+                self.commons.lan = await self._stack.enter_async_context(self._lan(neighbours, names))
             for commons in follow:
                 await self.commons.follow(commons)
             for address in settings.peers:
@@ -89,10 +93,37 @@ class Node:
                 failure = error
         raise port_refused("--listen", asked, failure)
 
-    def _addresses(self, host: str, port: int) -> tuple[Address, ...]:
-        own = own_host() if host in ("0.0.0.0", "::", "") else host
-        reach = "local" if own.startswith("127.") else "unknown"
-        return (Address(node_address(self.runtime.keys.node.public, own, port), reach),)
+    def _lan(self, neighbours: Neighbours, names: list[NodeAddress]) -> Lan:
+        return Lan(
+            self.runtime,
+            neighbours,
+            self._place(),
+            named=self._settings.interfaces,
+            moved=lambda interfaces: self._moved(names, interfaces),
+        )
+
+    def _place(self) -> Place | None:
+        if self.listener is None or self._settings.listen is None:
+            return None
+        return Place(self._settings.listen.host, self.listener.port)
+
+    def _moved(self, names: list[NodeAddress], interfaces: tuple[Interface, ...]) -> None:
+        """The machine's own addresses may be others now."""
+        place = self._place()
+        if place is not None:
+            self.commons.addresses = (*self._public(names), *self._addresses(place, interfaces))
+
+    def _addresses(self, place: Place, interfaces: tuple[Interface, ...]) -> tuple[Address, ...]:
+        """Never those of containers and tunnels, but where there is nothing else. The first leads furthest."""
+        hosts = [place.host]
+        if place.is_everywhere:
+            hosts = [host for one in interfaces for host in place.hosts_on(one) if not host.startswith("fe80:")]
+            hosts = sorted(hosts, key=lambda host: host != own_host()) or [own_host()]
+        key = self.runtime.keys.node.public
+        return tuple(
+            Address(node_address(key, host, place.port), "local" if host.startswith("127.") else "unknown")
+            for host in hosts
+        )
 
     def _public(self, names: list[NodeAddress]) -> tuple[Address, ...]:
         key = self.runtime.keys.node.public

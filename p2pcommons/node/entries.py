@@ -257,7 +257,7 @@ class Entries:
     def _write(self, commons: CommonsId, subject: Subject, prev: Sequence[bytes], kind: str, body: bytes) -> RecordId:
         runtime = self._runtime
         draft = Draft(Plane.CATALOGUE, subject, prev, kind, body)
-        return runtime.replica.write(commons, runtime.keys.person, [draft], runtime.now_ms())[0].id
+        return runtime.replica.write(commons, runtime.keys.person, [draft], runtime.watch.signing_ms())[0].id
 
 
 def change(records: Sequence[Record], charter: Charter, draft: Any, me: PublicKey) -> bytes | None:

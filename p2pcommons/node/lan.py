@@ -19,8 +19,8 @@ from p2pcommons.core.identity import PublicKey, did_key
 from p2pcommons.core.limits import LAN_HEARD_MAX, LAN_MEETINGS_MAX, LAN_PAUSE_MS_MAX, LAN_YIELD_MS
 from p2pcommons.network.announcement import PROTOCOL_VERSIONS, Neighbour, Told
 from p2pcommons.network.interfaces import Card, Interface, look
-from p2pcommons.network.mdns import Event, Found, InterfaceLost, LocalNetwork, Lost, Place
-from p2pcommons.node.neighbours import BACKOFF_S_MAX, BACKOFF_S_MIN, Contact, Neighbours
+from p2pcommons.network.mdns import Event, Found, InterfaceFound, InterfaceLost, LocalNetwork, Lost, Place
+from p2pcommons.node.neighbours import BACKOFF_S_MAX, BACKOFF_S_MIN, STABLE_S, Contact, Neighbours
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Instant
 from p2pcommons.sync.holding import Change
@@ -96,7 +96,10 @@ class Lan:
     def places(self, key: PublicKey) -> tuple[str, ...]:
         """Addresses by which a node says it is reached here; empty for one not on the local network."""
         one = self._known.get(key)
-        return () if one is None else tuple(str(a) for seen in one.neighbours() for a in seen.addresses)
+        seen = [] if one is None else one.neighbours()
+        return tuple(
+            str(a) for s in seen for a in s.addresses if "%" not in a.host
+        )  # a scope means something here only
 
     # -- what the network says
 
@@ -111,7 +114,9 @@ class Lan:
             case InterfaceLost(interface, gone):
                 logger.info("%s is gone or has changed", interface.name)
                 self._neighbours.cut({str(ip) for ip in gone})
-        self._moved(self._network.interfaces)
+                self._moved(self._network.interfaces)
+            case InterfaceFound():
+                self._moved(self._network.interfaces)
 
     def _found(self, neighbour: Neighbour) -> None:
         one = self._known.get(neighbour.key)
@@ -121,7 +126,7 @@ class Lan:
             contact = Contact(neighbour.addresses[0], kept=False, lan=True, pinned=neighbour.key, state="waiting")
             one = self._known[neighbour.key] = Acquaintance(contact)
             self._neighbours.show(contact)
-            one.task = asyncio.create_task(self._meet(neighbour.key, one))
+            one.task = asyncio.create_task(self._guarded(neighbour.key, one))
             fields = {"peer": did_key(neighbour.key), "interface": neighbour.interface}
             text = "%s is on the local network"
             logger.info(text, fields["peer"], extra={"event": "neighbour_found", "fields": fields})
@@ -143,6 +148,12 @@ class Lan:
 
     # -- meeting
 
+    async def _guarded(self, key: PublicKey, one: Acquaintance) -> None:
+        try:
+            await self._meet(key, one)
+        except Exception:  # the edge of a neighbour's task: its fault or ours, the others are met
+            logger.exception("meeting %s failed", did_key(key))
+
     async def _meet(self, key: PublicKey, one: Acquaintance) -> None:
         """See one acquaintance for as long as it announces itself."""
         contact, met = one.contact, self._neighbours
@@ -158,15 +169,19 @@ class Lan:
                 one.stirred.clear()
                 await one.stirred.wait()
                 met.strangers.discard(key)
-                pause = BACKOFF_S_MIN
+                pause, waits = BACKOFF_S_MIN, False
             elif waits:
                 waits = False
                 await self._give_time(key)
             else:
+                began = asyncio.get_running_loop().time()
                 useless = await self._dial(one)
                 if key in met.strangers or met.connected(key):
                     continue
-                pause = BACKOFF_S_MAX if useless else pause
+                if useless:
+                    pause = BACKOFF_S_MAX
+                elif contact.state == "connected" and asyncio.get_running_loop().time() - began > STABLE_S:
+                    pause = BACKOFF_S_MIN
                 await self._rest(one, pause)
                 pause = min(pause * 2, LAN_PAUSE_MS_MAX / 1000)
         if self._known.get(key) is one:
@@ -194,9 +209,8 @@ class Lan:
                 if self._neighbours.connected(key):
                     return False
                 contact.address, contact.state, contact.next_try_at = address, "connecting", None
-                sessions = self._neighbours.sessions
                 useless = await self._neighbours.visit(contact)
-                if useless or self._neighbours.sessions != sessions:
+                if useless or contact.state == "connected":  # there was a session
                     return useless
         return False
 

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 
 from p2pcommons import __version__
 from p2pcommons.core.identity import PublicKey, did_key
-from p2pcommons.core.limits import REFUSALS_MAX
-from p2pcommons.core.limits import WINDOW_BYTES
+from p2pcommons.core.limits import REFUSALS_MAX, WINDOW_BYTES
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import StoreError
 from p2pcommons.network.link import Link, LinkLost

@@ -85,7 +85,7 @@ class Membership:
             territory=territory,
         )
         return await runtime.run(
-            lambda: runtime.replica.found(runtime.keys.person, made.kind, made.body, runtime.now_ms())
+            lambda: runtime.replica.found(runtime.keys.person, made.kind, made.body, runtime.watch.signing_ms())
         )
 
     async def invite(self, commons: CommonsId, uses: int, days: int, addresses: tuple[str, ...]) -> Invitation:

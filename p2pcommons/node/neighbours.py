@@ -16,8 +16,7 @@ from typing import Any, Final
 
 from p2pcommons.core.address import Address, parse_address
 from p2pcommons.core.identity import PublicKey, did_key, parse_did_key
-from p2pcommons.core.limits import LAN_HEARD_MAX
-from p2pcommons.core.limits import PENALTY_MS
+from p2pcommons.core.limits import LAN_HEARD_MAX, PENALTY_MS
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import NotFound
 from p2pcommons.network.dial import DialFailed, Dialler
@@ -31,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 BACKOFF_S_MIN: Final = 0.2
 BACKOFF_S_MAX: Final = 60.0
-_STABLE_S: Final = 5.0  # a session that lasted so long was a good one: the next pause is short again
+STABLE_S: Final = 5.0  # a session that lasted so long was a good one: the next pause is short again
 _KEPT: Final = "peers"
 _STOP_S_MAX: Final = 2.0
 _UNABLE_S: Final = 300.0  # whom we could not keep pace with for want of room is not met again for so long
@@ -88,6 +87,7 @@ class Neighbours:
         for text, pinned in saved.get("kept", {}).items():
             self._add(parse_address(text), kept=True, pinned=parse_did_key(pinned) if pinned else None)
         self._runtime.listen(self._tell)
+        self._runtime.watch.ask_peers(self._clocks_ahead)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -101,6 +101,10 @@ class Neighbours:
             task.cancel()
         await asyncio.gather(*closing, *tasks, return_exceptions=True)
         await self._dialler.__aexit__(None, None, None)
+
+    def _clocks_ahead(self) -> list[int]:
+        """How far the clock of each connected node is ahead of ours, in milliseconds."""
+        return list({m.peer: m.clock_ms for m in self._meetings() if m.peer is not None}.values())
 
     # -- verbs
 
@@ -276,7 +280,7 @@ class Neighbours:
                 contact.why, useless = "an error on this node; see its log", True
             if useless:
                 pause = BACKOFF_S_MAX
-            elif asyncio.get_running_loop().time() - began > _STABLE_S:
+            elif asyncio.get_running_loop().time() - began > STABLE_S:
                 pause = BACKOFF_S_MIN
             wait = pause * random.uniform(0.8, 1.2)
             contact.state = "waiting"

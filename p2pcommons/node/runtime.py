@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
+import threading
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TypeVar
 
 from p2pcommons.commons.charter import Charter
 from p2pcommons.commons.meaning import CommonsMeaning
+from p2pcommons.core.clock import to_ms
+from p2pcommons.core.limits import TIME_MAX
 from p2pcommons.core.record import CommonsId
-from p2pcommons.errors import NotFound
+from p2pcommons.errors import NotFound, Refused
 from p2pcommons.node.disk import Disk
 from p2pcommons.node.engine import Engine, ReaderPool
 from p2pcommons.node.folder import DataFolder, Keys
+from p2pcommons.node.watch import Watch
 from p2pcommons.store.reading import SqliteReader
 from p2pcommons.store.sqlite import SqliteStore
-from p2pcommons.sync.holding import Change
+from p2pcommons.sync.holding import SYNCED_PLANES, Change
 from p2pcommons.sync.replica import Replica
 
 T = TypeVar("T")
@@ -38,10 +41,12 @@ class Runtime:
     replica: NodeReplica
     readers: ReaderPool[SqliteReader]
 
-    def __init__(self, folder: DataFolder, *, keep_free: int | None = None) -> None:
+    def __init__(self, folder: DataFolder, *, keep_free: int | None = None, trust_clock: bool = False) -> None:
         self.folder = folder
         self.disk = Disk(folder.path, keep_free)
+        self.watch = Watch(trusted=trust_clock)
         self.meaning = CommonsMeaning()
+        self._stopping = threading.Event()
         self.engine = Engine()
         self.started_ms = 0
         self._listeners: list[Callable[[list[Change]], None]] = []
@@ -74,10 +79,16 @@ class Runtime:
         self.folder.make_database()
         self.store = SqliteStore(self.folder.database)
         self.replica = Replica(self.store, self.meaning, secrets.token_bytes)
+        me = self.keys.person.public
+        for commons in self.replica.followed():
+            for plane in SYNCED_PLANES:
+                last = self.store.last_of(commons, plane, me, TIME_MAX)
+                if last is not None:
+                    self.watch.note_own(to_ms(last.time))
 
     def now_ms(self) -> int:
-        """Unix milliseconds: the one place where a node asks the clock of this machine for record times."""
-        return time.time_ns() // 1_000_000
+        """Unix milliseconds by the clock of this machine."""
+        return self.watch.now_ms()
 
     async def run(self, job: Callable[[], T]) -> T:
         """Run a job in the engine's thread; what it changed is told to those who listen."""
@@ -102,6 +113,15 @@ class Runtime:
         self._news = asyncio.Event()
         for listener in self._listeners:
             listener(changes)
+
+    def stop_long_jobs(self) -> None:
+        """The node stops: what takes long and can be done again gives up at its next step."""
+        self._stopping.set()
+
+    def check_going_on(self, *_: object) -> None:
+        """Asked by long jobs at each step. Refused `stopping`."""
+        if self._stopping.is_set():
+            raise Refused("stopping", "This node is stopping: nothing was lost. Do it again when it runs.")
 
     def listen(self, listener: Callable[[list[Change]], None]) -> None:
         """Hear of each change, in the event loop's thread."""

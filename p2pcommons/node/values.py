@@ -149,6 +149,8 @@ class Status:
     addresses: tuple[Address, ...] = ()
     commons: tuple[CommonsInfo, ...] = ()
     peers: tuple[PeerInfo, ...] = ()
+    lan: tuple[str, ...] = ()  # interfaces on which neighbours are looked for; none with --no-lan
+    nearby: tuple[NearbyCommons, ...] = ()
     disk: DiskInfo | None = None
 
 
@@ -191,6 +193,17 @@ class DigestInfo:
     bodies_missing: int
     entries: int
     state: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class NearbyCommons:
+    """A commons that nodes met or nearby say they follow and that is announced: their word, until it is followed."""
+
+    id: CommonsId
+    name: str
+    followed: bool = False  # by this node
+    neighbours: int = 0  # how many say so
+    addresses: tuple[str, ...] = ()  # some of theirs on the local network, to keep when following
 
 
 # -- entries

@@ -52,6 +52,8 @@ TABLE = [
     Ask("GET /api/v1/commons", "/api/v1/commons?limit=501", 400, "bad-parameter", "limit"),
     Ask("GET /api/v1/commons", "/api/v1/commons?limit=0", 400, "bad-parameter", "limit"),
     Ask("GET /api/v1/commons", "/api/v1/commons?cursor=-1", 400, "bad-parameter", "cursor"),
+    Ask("GET /api/v1/commons/nearby", "/api/v1/commons/nearby?limit=1", 200),
+    Ask("GET /api/v1/commons/nearby", "/api/v1/commons/nearby?x=1", 400, "bad-parameter", "x"),
     Ask("POST /api/v1/commons", "/api/v1/commons", 201, body={"name": "Fours à pain", "join": "open"}),
     Ask("POST /api/v1/commons", "/api/v1/commons", 400, "bad-field", "join", {"name": "a", "join": "never"}),
     Ask("POST /api/v1/commons", "/api/v1/commons", 400, "bad-field", "name", {}),

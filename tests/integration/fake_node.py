@@ -38,6 +38,7 @@ from p2pcommons.node.values import (
     Instant,
     Invitation,
     Metric,
+    NearbyCommons,
     PackInfo,
     Page,
     PeerCommons,
@@ -86,7 +87,7 @@ class FakeNode:
             ready=self.ready, version="0", person=ALICE, node=NODE, data="/data", started_at=NOW,
             latest_change=len(self.log), api="127.0.0.1:7420", listen=None,
             addresses=(Address("z6Mk@192.0.2.1:7421", "unknown", "nobody came in yet"),),
-            commons=await self.list_commons(), peers=await self.peers(),
+            commons=await self.list_commons(), peers=await self.peers(), lan=("eth0",), nearby=await self.nearby(),
         )  # fmt: skip
 
     async def metrics(self) -> Sequence[Metric]:
@@ -132,6 +133,11 @@ class FakeNode:
 
     async def list_commons(self) -> tuple[CommonsInfo, ...]:
         return tuple(self.known[one] for one in sorted(self.known))
+
+    async def nearby(self) -> tuple[NearbyCommons, ...]:
+        return tuple(
+            NearbyCommons(CommonsId(named(name)), name, False, 2, ("z6Mk@192.0.2.7:7421",)) for name in ("Fours", "Puits")
+        )
 
     async def create_commons(
         self, name: str, *, join: str = "invite", languages: Sequence[str] = (), territory: str | None = None

@@ -220,5 +220,3 @@ def connect(namespace: str, host: str, port: int, timeout_s: float = 30.0) -> so
     made.settimeout(timeout_s)
     made.connect((host, port))
     return made
-
-

@@ -13,7 +13,7 @@ from p2pcommons.api.routes.peers import ADDRESS
 from p2pcommons.api.schema import CURSOR, LIMIT, Fields, Member, in_path
 from p2pcommons.api.wire import to_json
 from p2pcommons.core.limits import API_BODY_BYTES_MAX
-from p2pcommons.node.values import CommonsInfo, DigestInfo, Invitation
+from p2pcommons.node.values import CommonsInfo, DigestInfo, Invitation, NearbyCommons
 
 COMMONS_ID: Final = in_path("id", ID, "the commons")
 JOIN: Final = ("invite", "open", "vote")
@@ -27,6 +27,11 @@ _DAYS_MAX: Final = 3_650
 
 async def _list(call: Call) -> web.StreamResponse:
     items, following = slice_of(await call.commons.list_commons(), call)
+    return answer_items(map(to_json, items), following)
+
+
+async def _nearby(call: Call) -> web.StreamResponse:
+    items, following = slice_of(await call.commons.nearby(), call)
     return answer_items(map(to_json, items), following)
 
 
@@ -68,6 +73,11 @@ OPERATIONS: Final = (
     Operation(
         "GET", "/api/v1/commons", "listCommons", "The commons this node follows", _list, answer=Listing(CommonsInfo),
         parameters=(LIMIT, CURSOR),
+    ),
+    Operation(
+        "GET", "/api/v1/commons/nearby", "listNearbyCommons",
+        "Announced commons of nodes connected or on the local network: what these nodes say", _nearby,
+        answer=Listing(NearbyCommons), parameters=(LIMIT, CURSOR),
     ),
     Operation(
         "POST", "/api/v1/commons", "createCommons", "Found a commons: the caller is founder, member and follower",
