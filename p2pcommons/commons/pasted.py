@@ -32,30 +32,30 @@ def pasted(form: Pasted, value: Any) -> str:
     payload = encode(value)
     text = form.prefix + _base64url(_checksum(form, payload) + payload)
     if len(text) > form.characters_max:
-        raise FormError(f"bad_{form.name}", f"these addresses are too long for one {form.name}: name fewer")
+        raise FormError(f"bad_{form.name}", f"these addresses are too long for one line: name fewer")
     return text
 
 
 def unpasted(form: Pasted, text: str) -> Any:
     """The value in a pasted text. FormError `bad_…`, or `incomplete_…` where something of the line was lost."""
-    name = form.name
+    name, word = form.name, form.name.replace("_", " ")
     if len(text) > 4 * form.characters_max:
-        raise FormError(f"bad_{name}", f"this is too long for an {name}: copy only the line with {form.prefix}")
+        raise FormError(f"bad_{name}", f"this is too long: copy only the line with {form.prefix}")
     broken_prefix = re.compile(form.prefix.removesuffix(":") + r"\s*:", re.IGNORECASE)
     _, prefix, rest = broken_prefix.sub(form.prefix, text).partition(form.prefix)
     if not prefix:
-        raise FormError(f"bad_{name}", f"an {name} starts with {form.prefix} — copy the whole line")
+        raise FormError(f"bad_{name}", f"this is no {word}, which starts with {form.prefix} — copy the whole line")
     # Mail breaks a long line in pieces; people paste the words around it too. The checksum tells which it was.
     pieces = [piece for piece in _BROKEN.split(rest) if piece]
     payload = _payload(form, "".join(pieces)) or _payload(form, pieces[0] if pieces else "")
     if payload is None:
         raise FormError(
-            f"incomplete_{name}", f"part of this {name} was lost or changed on its way: copy it again, whole"
+            f"incomplete_{name}", f"part of this {word} was lost or changed on its way: copy it again, whole"
         )
     try:
         return decode(payload, bytes_max=form.characters_max)
     except FormError as error:
-        raise FormError(f"bad_{name}", f"this is no {name} of p2pcommons") from error
+        raise FormError(f"bad_{name}", f"this is no {word} of p2pcommons") from error
 
 
 def _payload(form: Pasted, coded: str) -> bytes | None:

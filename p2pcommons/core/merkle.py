@@ -6,7 +6,7 @@ at the largest power of two below n. Knows nothing of records: leaves are 32-byt
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -112,8 +112,3 @@ def cover(size: int, indexes: Sequence[int], hashes: Sequence[bytes], nodes: Seq
 def nodes_for(size: int, indexes: Sequence[int], known: Mapping[Span, bytes]) -> list[bytes]:
     """The nodes a pack of the listed leaves needs, from what is known of the tree."""
     return [subtree(span, known) for span in uncovered(size, indexes)]
-
-
-def missing_leaves(size: int, present: Iterable[int]) -> list[Span]:
-    """The maximal subtrees that a holder of the `present` leaves must keep nodes for."""
-    return uncovered(size, sorted(present))

@@ -12,6 +12,7 @@ import os
 import secrets
 import time
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -129,7 +130,8 @@ class DataFolder:
             found = os.stat(self.path / _NODE)
         except FileNotFoundError:
             return None
-        return str(found.st_ino).encode()  # not the device: its number may change at a restart
+        # Not the device: its number may change at a restart. The machine's own id tells a cloned disk from its original.
+        return f"{found.st_ino} {_machine()}".encode()
 
     def adopt(self, entropy: bytes, *, person: bytes | None = None) -> None:
         """Start an identity from recovery words, or (`person`: a key's seed) as a further device of somebody.
@@ -213,6 +215,14 @@ def write_secret(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _machine() -> str:
+    """The id that systemd gives an installation (machine-id(5)), as a short hash; empty where there is none."""
+    try:
+        return sha256(b"p2pcommons" + Path("/etc/machine-id").read_bytes()).hexdigest()[:16]
+    except OSError:
+        return ""
 
 
 def _take_lock(handle: int) -> None:

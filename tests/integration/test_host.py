@@ -540,7 +540,8 @@ async def test_a_full_disk_ends_the_session_it_happens_in_and_no_other(
         commons = await filled(one, 1)
         elsewhere = await filled(other, 1)
         follow = (commons.hex(), elsewhere.hex())
-        async with running(tmp_path / "two", address_of(one), address_of(other), follow=follow) as two:
+        async with running(tmp_path / "two", address_of(other), follow=follow) as two:
+            await one.commons.add_peer(address_of(two))
             await soon(lambda: same(one, two, commons), "both are equal")
             await soon(lambda: same(other, two, elsewhere), "these too")
             kept = two.runtime.store.put_records

@@ -21,7 +21,6 @@ import threading
 import time
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 from types import TracebackType
 
 import pytest

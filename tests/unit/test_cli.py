@@ -35,6 +35,7 @@ PROMISED = [
     "status",
     "commons-create",
     "commons-list",
+    "commons-nearby",
     "commons-show",
     "commons-follow",
     "commons-unfollow",

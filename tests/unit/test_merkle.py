@@ -10,7 +10,6 @@ from p2pcommons.core.merkle import (
     cover,
     leaf_hash,
     leaves_known,
-    missing_leaves,
     node_hash,
     nodes_for,
     root,
@@ -62,7 +61,6 @@ def test_nothing_listed_leaves_the_whole_tree() -> None:
     assert uncovered(7, []) == [Span(0, 7)]
     assert uncovered(7, range(7)) == []
     assert uncovered(7, [0, 6]) == [Span(1, 2), Span(2, 4), Span(4, 6)]
-    assert missing_leaves(7, [6, 0]) == uncovered(7, [0, 6])
 
 
 def test_an_empty_tree_has_no_root() -> None:

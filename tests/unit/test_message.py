@@ -5,7 +5,14 @@ from dataclasses import fields, replace
 import pytest
 
 from p2pcommons.core.encoding import encode
-from p2pcommons.core.limits import FRAME_BYTES_MAX, HELLO_BYTES_MAX, IDS_PER_FRAME_MAX, LISTING_MAX, LISTING_NAME_BYTES_MAX, REFUSALS_MAX
+from p2pcommons.core.limits import (
+    FRAME_BYTES_MAX,
+    HELLO_BYTES_MAX,
+    IDS_PER_FRAME_MAX,
+    LISTING_MAX,
+    LISTING_NAME_BYTES_MAX,
+    REFUSALS_MAX,
+)
 from p2pcommons.errors import LocalProtocolError, RemoteProtocolError
 from p2pcommons.sync import message as m
 from p2pcommons.sync.storage import Key
