@@ -221,6 +221,10 @@ class Client:
         )
         return from_json(Withdrawal, answered.value)
 
+    async def restore_entry(self, entry: Subject, *, commons: CommonsId | None = None) -> EntryAnswer:
+        """Show a withdrawn entry again."""
+        return await self._entry("POST", f"/entries/{entry.hex()}/restore", None, commons)
+
     async def history(
         self, entry: Subject, *, commons: CommonsId | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page[HistoryItem]:

@@ -178,6 +178,10 @@ class Verbs(Protocol):
         """Withdraw. NotFound, EntryWithdrawn (already), EntryChanged."""
         ...
 
+    async def restore_entry(self, entry: Subject, *, commons: CommonsId | None = None) -> EntryAnswer:
+        """Show a withdrawn entry again; one that is shown stays as it is. NotFound."""
+        ...
+
     async def history(
         self, entry: Subject, *, commons: CommonsId | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page[HistoryItem]:

@@ -141,6 +141,13 @@ async def _withdraw(call: Call) -> int:
     return 0
 
 
+async def _restore(call: Call) -> int:
+    restored = await call.verbs.restore_entry(call.arguments.id)
+    call.output.document(restored.entry)
+    call.output.say(f"Shown again: {restored.entry['id']}")
+    return 0
+
+
 async def _history(call: Call) -> int:
     from p2pcommons.api.wire import rfc3339
     from p2pcommons.core.identity import did_key
@@ -198,6 +205,7 @@ COMMANDS = (
     Command("entry show", "show an entry", _show, _id_argument),
     Command("entry edit", "change an entry", _edit, _edit_arguments),
     Command("entry withdraw", "withdraw an entry", _withdraw, _withdraw_arguments),
+    Command("entry restore", "show a withdrawn entry again", _restore, _id_argument),
     Command("entry history", "who wrote what of an entry", _history, _id_argument),
     Command("entry conflicts", "entries that two people changed at once", _conflicts, _conflicts_arguments),
 )

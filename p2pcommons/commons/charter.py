@@ -83,6 +83,7 @@ class Charter:
     ungrounded: frozenset[bytes] = frozenset()  # given, and may yet be grounded once `missing` are here
     missing: frozenset[bytes] = frozenset()  # ids that these name and that were not given (with their bodies)
     admitted: frozenset[bytes] = frozenset()  # keys with a standing door and not purged
+    purged: frozenset[bytes] = frozenset()  # keys that a valid purge names: they never return
     members: tuple[Member, ...] = ()  # ascending by key
     stewards: frozenset[bytes] = frozenset()  # admitted keys of steward persons
     quorum: int = 1  # steward persons that a purge or an act on stewards needs
@@ -196,6 +197,7 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
         ungrounded=grounds.waiting,
         missing=grounds.missing,
         admitted=membership.admitted,
+        purged=membership.purged,
         members=members,
         stewards=frozenset(key for member in members if member.steward for key in member.keys) & membership.admitted,
         quorum=membership.quorum(),

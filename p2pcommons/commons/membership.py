@@ -31,6 +31,7 @@ class Membership:
         "_stewards",
         "_ways",
         "admitted",
+        "purged",
         "set_bits",
         "set_ids",
         "standing",
@@ -57,6 +58,7 @@ class Membership:
         self.admitted = frozenset(
             door.key for door in grounds.doors if door.bit & self.standing and door.key not in self._named
         )
+        self.purged = frozenset(self._named)
         self.set_ids = self._set()
         bits: list[Door | Act] = [*grounds.doors, *self.valid]
         self.set_bits = _union(one.bit for one in bits if one.id in self.set_ids)  # the past that the view sees

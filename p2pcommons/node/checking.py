@@ -49,10 +49,14 @@ def check_store(
         result.fault(f"database: {text}")
     for commons in replica.followed():
         for plane in SYNCED_PLANES:
+            if commons not in replica.followed():
+                continue
             try:
                 for _ in _check_plane(commons, plane, store, replica, result):
                     progress(result.records, total)
                     yield result
+                    if commons not in replica.followed():  # a person let it go meanwhile
+                        break
             except StoreError as error:  # so damaged that the check cannot go on here
                 result.fault(f"commons {commons.hex()}, {Plane(plane).name.lower()}: {error.detail}")
     yield result

@@ -18,7 +18,7 @@ from p2pcommons.core.identity import PublicKey, did_key
 from p2pcommons.core.limits import INVITATION_ADDRESSES_MAX
 from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.core.words import LANGUAGES, words
-from p2pcommons.errors import NotFound, Refused
+from p2pcommons.errors import LocalProtocolError, NotFound, Refused
 from p2pcommons.formats.registry import find_format
 from p2pcommons.node.archive import write_backup
 from p2pcommons.node.batch import batch
@@ -201,7 +201,13 @@ class Commons:
 
     async def list_commons(self) -> tuple[CommonsInfo, ...]:
         """All followed commons, ascending by id."""
-        return tuple([self._info(commons) for commons in sorted(self._runtime.replica.followed())])
+        infos = []
+        for commons in sorted(self._runtime.replica.followed()):
+            try:
+                infos.append(self._info(commons))
+            except LocalProtocolError:
+                pass  # the engine's thread let it go in this very moment
+        return tuple(infos)
 
     async def nearby(self) -> tuple[NearbyCommons, ...]:
         """What nodes connected, or on the local network, announce."""
@@ -328,6 +334,10 @@ class Commons:
         """Withdraw."""
         return await self._entries.withdraw(entry, reason, commons, if_match)
 
+    async def restore_entry(self, entry: Subject, *, commons: CommonsId | None = None) -> EntryAnswer:
+        """Show a withdrawn entry again."""
+        return await self._entries.restore(entry, commons)
+
     async def history(
         self, entry: Subject, *, commons: CommonsId | None = None, limit: int = 50, cursor: str | None = None
     ) -> Page[HistoryItem]:
@@ -426,24 +436,36 @@ class Commons:
         while (step := await runtime.run(lambda: next(steps, None))) is not None:
             result = step
         assert result is not None
+
+        def lose(commons: CommonsId, ids: list[bytes]) -> None:
+            if commons in runtime.replica.followed():  # a person may have let it go meanwhile
+                runtime.replica.lose_bodies(commons, ids)
+
         for commons, ids in result.damaged_bodies.items():
-            await runtime.run(lambda c=commons, i=ids: runtime.replica.lose_bodies(c, i))  # type: ignore[misc]
+            await runtime.run(lambda c=commons, i=ids: lose(c, i))  # type: ignore[misc]
         return VerifyInfo(result.records, result.bodies, tuple(result.faults))
 
     async def rebuild(self, progress: Progress | None = None) -> tuple[Rebuilt, ...]:
         """Make all views from records anew."""
         replica = self._runtime.replica
         out = []
-        for commons in sorted(replica.followed()):
+
+        def remake(commons: CommonsId) -> Rebuilt | None:
+            if commons not in replica.followed():  # a person let it go meanwhile
+                return None
             before = replica.digest(commons)
 
-            def told(done: int, total: int = before.records) -> None:
+            def told(done: int) -> None:
                 self._runtime.check_going_on()
                 if progress is not None:
-                    progress(done, total)
+                    progress(done, before.records)
 
-            after = await self._runtime.run(lambda c=commons, t=told: replica.rebuild(c, t))  # type: ignore[misc]
-            out.append(Rebuilt(commons, _digest_info(before), _digest_info(after)))
+            return Rebuilt(commons, _digest_info(before), _digest_info(replica.rebuild(commons, told)))
+
+        for commons in sorted(replica.followed()):
+            made = await self._runtime.run(lambda c=commons: remake(c))  # type: ignore[misc]
+            if made is not None:
+                out.append(made)
         return tuple(out)
 
     async def doctor(self) -> tuple[Check, ...]:

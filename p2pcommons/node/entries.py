@@ -16,6 +16,7 @@ from p2pcommons.commons.entry import EntryView, entry_record, predecessors, view
 from p2pcommons.commons.entry_json import entry_json, history_body
 from p2pcommons.commons.query import Query
 from p2pcommons.core.clock import to_ms
+from p2pcommons.core.encoding import pack_ordered
 from p2pcommons.core.identity import PublicKey, did_key
 from p2pcommons.core.merkle import Span
 from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, Subject, entry_id_normalised
@@ -234,6 +235,17 @@ class Entries:
             _check_match(self._answer(self._view(place, entry), place), if_match)
             self._write(place, entry, self._prev(records), WITHDRAW, body)
             return _withdrawal(self._view(place, entry), place)
+
+        return await self._change(entry, commons, write)
+
+    async def restore(self, entry: Subject, commons: CommonsId | None) -> EntryAnswer:
+        """Show a withdrawn entry again: a human edit that has seen the withdrawal lifts it (MERGE-18)."""
+
+        def write(place: CommonsId) -> EntryAnswer:
+            if self._view(place, entry).withdrawn is not None:
+                records = self._runtime.replica.history(place, entry)
+                self._write(place, entry, self._prev(records), EDIT, pack_ordered({}))
+            return self._answer(self._view(place, entry), place)
 
         return await self._change(entry, commons, write)
 

@@ -21,7 +21,7 @@ from p2pcommons.commons.stamp import search_stamp
 from p2pcommons.core.address import parse_address
 from p2pcommons.core.identity import SigningKey
 from p2pcommons.core.record import CommonsId, RecordId
-from p2pcommons.errors import Conflict, Refused
+from p2pcommons.errors import Conflict, LocalProtocolError, Refused
 from p2pcommons.node.acting import Acting
 from p2pcommons.node.devices import Devices
 from p2pcommons.node.runtime import Runtime
@@ -68,6 +68,8 @@ class Membership:
         """Whether a write would be taken: a member, or one who may join by writing."""
         if self.is_member(charter) or self.devices.lost_key(charter) is not None:
             return True
+        if self._runtime.keys.person.public in charter.purged:
+            return False
         return self._way_in(charter) is not None
 
     # -- founding and inviting
@@ -128,6 +130,11 @@ class Membership:
             if lost is not None:
                 await self.devices.recover(commons, lost)
                 return
+            if self._runtime.keys.person.public in charter.purged:
+                raise Refused(
+                    "not-a-member",
+                    "Your key was removed from this commons for good. You can go on reading it, and write elsewhere.",
+                )
             way = self._way_in(charter)
             if way is None:
                 raise Refused(
@@ -157,7 +164,15 @@ class Membership:
             made = join_open(recovery=recovery, stamp=stamp)
         else:
             made = join_by_invitation(commons, entrance.id, me, key, recovery=recovery, stamp=stamp)
-        await self._acting.write(commons, made, subject=me, prev=(entrance.id,))
+        try:
+            await self._acting.write(commons, made, subject=me, prev=(entrance.id,))
+        except LocalProtocolError as error:
+            if error.code != "not_admitted":
+                raise
+            await self._runtime.run(lambda: self._forget_kept(commons))  # tried once: it would fail every time
+            raise Refused(
+                "not-a-member", "This invitation does not let you in: it is not whole, or not valid. Ask for another one."
+            ) from error
         await self._runtime.run(lambda: self._forget_kept(commons))
 
     async def _stamp(self, commons: CommonsId, entrance: Entrance) -> bytes:

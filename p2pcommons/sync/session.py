@@ -327,6 +327,7 @@ class Session:
             if exchange.commons not in kept:
                 self._send(Leave(slot, "unfollowed"))
                 self._named.leave(slot)
+                self._named.keep(kept)  # it may be followed again before anybody tells
                 self._drop(slot)
 
     def _add(self, slots: Iterable[int]) -> None:

@@ -165,6 +165,7 @@ DONE: Final[Mapping[str, str]] = {
     "saved": N_("Saved."),
     "unchanged": N_("Nothing was changed."),
     "settled": N_("Settled."),
+    "restored": N_("It is shown again."),
     "created": N_("The commons is there. You are its first member."),
     "followed": N_("This node follows the commons now."),
     "joined": N_("The invitation is kept. You become a member as soon as the commons is here."),

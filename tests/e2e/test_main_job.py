@@ -255,3 +255,10 @@ async def test_two_members_edit_apart_and_settle_the_conflict(nodes: tuple[NodeP
     await equal([one, two], bytes.fromhex(commons))
     assert command(one.data, "--json", "entry", "conflicts").stdout == ""
     assert answer(one.data, "entry", "show", entry)["title"] == "Le lavoir de la fontaine"
+    command(one.data, "entry", "withdraw", entry, "--reason", "comblé")
+    await equal([one, two], bytes.fromhex(commons))
+    gone = command(two.data, "entry", "show", entry, check=False)
+    assert gone.returncode == 1 and "comblé" in gone.stderr
+    command(two.data, "entry", "restore", entry)
+    assert (await equal([one, two], bytes.fromhex(commons))).entries == 1
+    assert answer(one.data, "entry", "show", entry)["title"] == "Le lavoir de la fontaine"

@@ -116,6 +116,8 @@ TABLE = [
     Ask("PATCH /api/v1/entries/{id}", "/api/v1/entries/{entry}", 415, "unsupported-media-type", body=b"{}", headers=NDJSON),
     Ask("DELETE /api/v1/entries/{id}", "/api/v1/entries/{entry}?reason=a%20double", 200),
     Ask("DELETE /api/v1/entries/{id}", "/api/v1/entries/{gone}", 410, "withdrawn"),
+    Ask("POST /api/v1/entries/{id}/restore", "/api/v1/entries/{gone}/restore", 200),
+    Ask("POST /api/v1/entries/{id}/restore", "/api/v1/entries/" + "00" * 32 + "/restore", 404, "unknown-entry"),
     Ask("DELETE /api/v1/entries/{id}", "/api/v1/entries/{entry}", 412, "entry-changed", headers={"If-Match": 'W/"old"'}),
     Ask("GET /api/v1/entries/{id}/history", "/api/v1/entries/{entry}/history?limit=1", 200),
     Ask("GET /api/v1/entries/{id}/history", "/api/v1/entries/{gone}/history", 200),

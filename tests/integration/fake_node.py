@@ -69,6 +69,7 @@ class FakeNode:
         self.known: dict[CommonsId, CommonsInfo] = {}
         self.entries: dict[Subject, EntryJson] = {}
         self.withdrawn: dict[Subject, Withdrawal] = {}
+        self.gone: dict[Subject, EntryJson] = {}
         self.log: list[Change] = []
         self.kept_peers: dict[str, PeerInfo] = {}
         self.blocked: list[PublicKey] = []
@@ -264,9 +265,16 @@ class FakeNode:
         self._match(found, if_match)
         of = CommonsId(bytes.fromhex(found["commons"]))
         self.withdrawn[entry] = Withdrawal(entry, of, ALICE, NOW, reason)
-        del self.entries[entry]
+        self.gone[entry] = self.entries.pop(entry)
         self._note(of, entry)
         return self.withdrawn[entry]
+
+    async def restore_entry(self, entry: Subject, *, commons: CommonsId | None = None) -> EntryAnswer:
+        if entry in self.withdrawn:
+            del self.withdrawn[entry]
+            self.entries[entry] = self.gone.pop(entry)
+            self._note(CommonsId(bytes.fromhex(self.entries[entry]["commons"])), entry)
+        return await self.get_entry(entry, commons)
 
     async def history(
         self, entry: Subject, *, commons: CommonsId | None = None, limit: int = 50, cursor: str | None = None

@@ -406,7 +406,8 @@ async def filled(node: Node, count: int) -> CommonsId:
 
 async def imported(node: Node, commons: CommonsId, count: int, prefix: str = "n") -> int:
     async def lines() -> AsyncIterator[list[bytes]]:
-        yield [json.dumps({"type": "text", "title": f"{prefix} {n}"}).encode() for n in range(count)]
+        more = {"type": "text", "description": "long enough to be counted " * 40}
+        yield [json.dumps({"title": f"{prefix} {n}", **more}).encode() for n in range(count)]
 
     return sum([len(group) async for group in await node.commons.batch(commons, lines())])
 

@@ -119,16 +119,28 @@ class Host:
         """Put the cable in again."""
         ip("-n", self._bed.switches, "link", "set", self.ports[interface], "up")
 
-    def cut(self, interface: str) -> None:
-        """Cut behind the first switch: nobody sees it."""
-        ip("-n", self._bed.switches, "link", "set", self.ports[interface], "nomaster")
-
-    def heal(self, interface: str, switch: str) -> None:
-        ip("-n", self._bed.switches, "link", "set", self.ports[interface], "master", switch)
-
     def command(self, *words: str) -> list[str]:
         """A command line that runs on this host."""
         return ["ip", "netns", "exec", self.namespace, *words]
+
+
+class Uplink:
+    """A cable between two switches, which can be cut where no host sees it."""
+
+    def __init__(self, namespace: str, one: str, other: str) -> None:
+        self._namespace = namespace
+        first, second = f"p{next(_numbers)}", f"p{next(_numbers)}"
+        self._ends = {first: one, second: other}
+        ip("-n", namespace, "link", "add", first, "type", "veth", "peer", "name", second)
+        self.heal()
+
+    def cut(self) -> None:
+        for end in self._ends:
+            ip("-n", self._namespace, "link", "set", end, "nomaster", "down")
+
+    def heal(self) -> None:
+        for end, switch in self._ends.items():
+            ip("-n", self._namespace, "link", "set", end, "master", switch, "up")
 
 
 class Bed:
@@ -157,6 +169,10 @@ class Bed:
         ip("-n", self.switches, "link", "add", name, "type", "bridge", "mcast_snooping", "0")
         ip("-n", self.switches, "link", "set", name, "up")
         return name
+
+    def join(self, one: str, other: str) -> Uplink:
+        """A cable between two switches."""
+        return Uplink(self.switches, one, other)
 
     def host(self, name: str) -> Host:
         made = Host(self, name)

@@ -65,6 +65,12 @@ class NodeOn:
         assert self._process.poll() is None, f"the node ended: {self.log()[-2000:]}"
         return self._process
 
+    def kill(self) -> None:
+        """`kill -9`."""
+        self.process.kill()
+        assert self._process is not None
+        self._process.wait()
+
     def log(self) -> str:
         return self._log.read_text()
 

@@ -45,6 +45,7 @@ PROMISED = [
     "entry-show",
     "entry-edit",
     "entry-withdraw",
+    "entry-restore",
     "entry-history",
     "entry-conflicts",
     "search",

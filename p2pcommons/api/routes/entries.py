@@ -72,6 +72,10 @@ async def _withdraw(call: Call) -> web.StreamResponse:
     return answer(withdrawal)
 
 
+async def _restore(call: Call) -> web.StreamResponse:
+    return _entry(await call.commons.restore_entry(call.arguments["id"], commons=call.arguments["commons"]))
+
+
 async def _history(call: Call) -> web.StreamResponse:
     arguments = call.arguments
     page = await call.commons.history(
@@ -125,6 +129,10 @@ OPERATIONS: Final = (
         "DELETE", "/api/v1/entries/{id}", "withdrawEntry", "Withdraw an entry", _withdraw, answer=Withdrawal,
         needs=Grant.CONTRIBUTE, parameters=(*_ONE, Parameter("reason", Text(1000), "why, for people")),
         refusals=_GONE | _STALE,
+    ),
+    Operation(
+        "POST", "/api/v1/entries/{id}/restore", "restoreEntry", "Show a withdrawn entry again", _restore,
+        answer=ENTRY, needs=Grant.CONTRIBUTE, parameters=_ONE, refusals={404: "`unknown-entry`"},
     ),
     Operation(
         "GET", "/api/v1/entries/{id}/history", "getHistory", "What was written about it, newest first", _history,

@@ -234,6 +234,13 @@ async def withdraw(visit: Visit) -> Answer:
     return Redirect(address(f"/entries/{entry.hex()}", commons=visit.asked("commons")))
 
 
+async def restore(visit: Visit) -> Answer:
+    """Show a withdrawn entry again."""
+    entry = visit.entry_id()
+    await visit.commons.restore_entry(entry, commons=visit.place())
+    return Redirect(address(f"/entries/{entry.hex()}", "restored", commons=visit.asked("commons")))
+
+
 VIEWS = (
     View("GET", "/add", add_form),
     View("POST", "/add", add, publishes=True),
@@ -242,4 +249,5 @@ VIEWS = (
     View("POST", "/entries/{entry}/settle", settle, publishes=True),
     View("GET", "/entries/{entry}/withdraw", withdraw_form),
     View("POST", "/entries/{entry}/withdraw", withdraw, publishes=True),
+    View("POST", "/entries/{entry}/restore", restore, publishes=True),
 )
