@@ -128,6 +128,9 @@ MESSAGES: dict[str, m.Message] = {
     "refuse": m.Refuse(1, 0, ((ID, "not_admitted"),)),
     "done": m.Done(1, 0),
     "end": m.End("idle", "nothing was heard for a long time"),
+    "news": m.News(3, 1, (ID, COMMONS)),
+    "eager": m.Eager(3, True),
+    "no longer eager": m.Eager(3, False),
     "browse": m.Browse(),
     "listing of nothing": m.Listing(()),
     "listing": m.Listing(tuple(sorted((_bytes(f"commons {n}"), f"Lavoirs {n}") for n in range(64)))),
@@ -188,7 +191,7 @@ def _bad_frames(cases: _Cases) -> None:
     bad("a byte behind the frame", bytes.fromhex("930b000000"), "bad_frame")
     bad("cut off", bytes.fromhex("930b00"), "bad_frame")
     bad("a float", bytes.fromhex("920bca00000000"), "bad_frame")
-    bad("type 15", [15], "unknown_message")
+    bad("type 17", [17], "unknown_message")
     bad("type -1", [-1], "unknown_message")
     bad("a value too few", [11, 0])
     bad("a value too many", [11, 0, 0, 0])
@@ -223,6 +226,12 @@ def _bad_frames(cases: _Cases) -> None:
     bad("an end with a long text", [12, "idle", "x" * 513])
     bad("an end without a text", [12, "idle"])
     bad("a browse with a value", [13, None])
+    bad("news without ids", [15, 0, 1, []])
+    bad("news of 1,025 ids", [15, 0, 1, [_bytes(f"news {n}") for n in range(1025)]])
+    bad("news of a short id", [15, 0, 1, [bytes(31)]])
+    bad("news of plane 2", [15, 0, 2, [ID]])
+    bad("eager by a number", [16, 0, 1])
+    bad("eager beyond the slots", [16, 4096, True])
     bad("a listing without its list", [14])
     bad("a listing of 65", [14, sorted([_bytes(f"commons {n}"), "x"] for n in range(65))])
     bad("a listing of a short id", [14, [[bytes(31), "x"]]])

@@ -32,7 +32,7 @@ def pasted(form: Pasted, value: Any) -> str:
     payload = encode(value)
     text = form.prefix + _base64url(_checksum(form, payload) + payload)
     if len(text) > form.characters_max:
-        raise FormError(f"bad_{form.name}", f"these addresses are too long for one line: name fewer")
+        raise FormError(f"bad_{form.name}", "these addresses are too long for one line: name fewer")
     return text
 
 

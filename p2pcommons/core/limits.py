@@ -85,7 +85,7 @@ LAN_HEARD_MAX: Final = 256  # nodes whose listing of announced commons is kept
 # -- gossip (chapter 33)
 GOSSIP_IDS_MAX: Final = 4096  # ids a peer is known to have, for each commons of a session: 400 KiB
 NEWS_IDS_MAX: Final = 1024  # ids in one news: 34 KiB; more than that is found by an opening at less cost
-EAGER_RECORD_BYTES_MAX: Final = 4 * 1024  # header and body of a record that is sent whole, unasked
+CLAIM_MS: Final = 2_000  # a record asked of one neighbour is not asked of another for so long
 
 # -- folds (chapters 20, 21)
 SUBJECT_RECORDS_INLINE_MAX: Final = 4096  # above this a subject's view is recomputed in the background

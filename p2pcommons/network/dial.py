@@ -28,6 +28,7 @@ from p2pcommons.sync.handshake import Role, direct_channel, hosted_channel
 
 _HTTPS_PORT: Final = 443
 _UNPRIVILEGED_PORT: Final = 1024
+_NOT_NOW: Final = frozenset({502, 503, 504})  # a proxy whose node is down or starting, or a node that is full
 
 
 class DialFailed(P2PCommonsError):
@@ -83,6 +84,11 @@ class Dialler:
                 f"the certificate of {host} is not valid: {error}; its host must renew it, or the address is wrong",
             ) from error
         except (aiohttp.WSServerHandshakeError, _Redirected) as error:
+            if isinstance(error, aiohttp.WSServerHandshakeError) and error.status in _NOT_NOW:
+                raise DialFailed(
+                    "unreachable",
+                    f"what answers at {target} is there, the node behind it does not ({error.status}); it is tried again later",
+                ) from error
             raise DialFailed(
                 "not_a_node", f"what answers at {target} is no p2pcommons node; check the address"
             ) from error

@@ -69,7 +69,8 @@ def choose(cards: Iterable[Card], named: Sequence[str] = ()) -> tuple[Interface,
     """The interfaces to use; with `named` (names, `*` allowed) those, and nothing else is asked of them.
 
     LAN-1: what stands on hardware. LAN-2: where there is no hardware at all (a container, a namespace), the plain
-    Ethernet ends whose name is not one of containers', machines' or tunnels'; those named `veth…` only if no other.
+    Ethernet ends with an address of a network, whose name is not one of containers', machines' or tunnels'; those
+    named `veth…` only if there is no other.
     """
     cards = sorted(cards, key=lambda card: card.interface.index)
     usable = [card for card in cards if card.interface.addresses]
@@ -78,9 +79,14 @@ def choose(cards: Iterable[Card], named: Sequence[str] = ()) -> tuple[Interface,
     elif any(card.hardware for card in cards):
         chosen = [c for c in usable if c.hardware and c.ready and not c.member]
     else:
-        plain = [c for c in usable if c.ready and not c.member and not _NOT_PEOPLES.match(c.interface.name)]
+        plain = [c for c in usable if c.ready and not c.member and _is_plain(c.interface)]
         chosen = [c for c in plain if not _PAIR.match(c.interface.name)] or plain
     return tuple(card.interface for card in chosen[:LAN_INTERFACES_MAX])
+
+
+def _is_plain(interface: Interface) -> bool:
+    networked = any(address.version == 4 or not address.is_link_local for address in interface.addresses)
+    return networked and not _NOT_PEOPLES.match(interface.name)
 
 
 def look(system: Path = SYSTEM) -> list[Card]:

@@ -133,6 +133,7 @@ class Lan:
         before = one.sightings.get((neighbour.interface, neighbour.name))
         one.sightings[neighbour.interface, neighbour.name] = neighbour
         one.stirred.set()
+        self._neighbours.strangers.discard(neighbour.key)
         if before is not None and before.told.mark != neighbour.told.mark and self._neighbours.connected(neighbour.key):
             task = asyncio.create_task(self._neighbours.browse(neighbour.key))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())

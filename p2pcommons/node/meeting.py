@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -35,6 +36,8 @@ from p2pcommons.sync.events import (
     RecordsSent,
     SessionEnded,
 )
+from p2pcommons.sync.gossip import Growth
+from p2pcommons.sync.holding import Change
 from p2pcommons.sync.session import Session, State
 
 logger = logging.getLogger(__name__)
@@ -44,6 +47,7 @@ _FRAMES_WAITING_MAX = 256  # frames behind a slow reader
 # nodes never come near: each has one range under way, so both never stop hearing each other.
 _BYTES_WAITING_MAX = 2 * WINDOW_BYTES
 _CHANGE_PAUSE_S = 0.05  # many changes in a row are told once
+_STEPS_WAITING_MAX = 64  # steps of the sets not told yet; what is dropped is found by an opening
 NO_ROOM = "this node's disk is nearly full: it takes nothing more now, and goes on when there is room"
 NOTHING_SHARED = "no commons in common"
 CANNOT_KEEP = "this node cannot keep what it is given now; the person who looks after it finds why in its log"
@@ -69,12 +73,16 @@ class Meeting:
     link: Link
     expected: bytes | None
     hosts: tuple[str, ...]
+    eager: bool
+    """Whether to have new records whole from this peer."""
     admit: Callable[[Meeting, PublicKey], str | None]
     """Asked once the peer proved its key: None lets it in, a sentence refuses it."""
     parting: bool = False
     """Whether to end it where no commons is in common: a neighbour met only to ask."""
     listed: Callable[[Meeting], None] = lambda meeting: None
     """Called when the peer told what it announces."""
+    follows: int = 0
+    """Which state of what this node follows it began with."""
     peer: PublicKey | None = None
     agent: str = ""
     connected_at: Instant | None = None
@@ -97,6 +105,7 @@ class Meeting:
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
     _speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _changed: bool = False
+    _grown: deque[tuple[CommonsId, Growth]] = field(default_factory=lambda: deque(maxlen=_STEPS_WAITING_MAX))
     _browsed: bool = False
 
     async def hold(self) -> None:
@@ -113,6 +122,7 @@ class Meeting:
                 now_ms=runtime.now_ms(),
                 expected=self.expected,
                 hosts=self.hosts,
+                eager=self.eager,
                 agent=f"p2pcommons/{__version__}",
             )
         )
@@ -146,9 +156,10 @@ class Meeting:
                 await self.end("closing", CANNOT_KEEP)
                 return
 
-    def tell_change(self) -> None:
+    def tell_change(self, changes: Sequence[Change] = ()) -> None:
         """This node's own sets, or what it follows, changed."""
         self._changed = True
+        self._grown.extend((change.commons, change.growth) for change in changes)
         self._stirred.set()
 
     async def end(self, code: str, detail: str) -> None:
@@ -189,7 +200,7 @@ class Meeting:
         while True:
             session = self._session
             assert session is not None
-            deadline = await self.runtime.engine.run(session.next_deadline)
+            deadline = await self.runtime.engine.run(session.next_deadline, for_peer=True)
             timeout_s = None if deadline is None else max(0.0, (deadline - self.runtime.now_ms()) / 1000)
             try:
                 async with asyncio.timeout(timeout_s):  # not wait_for: before Python 3.12 it may lose a cancellation
@@ -199,9 +210,12 @@ class Meeting:
                 continue
             self._stirred.clear()
             if self._changed:
-                await asyncio.sleep(_CHANGE_PAUSE_S)
+                if any(growth.ids is None for _, growth in self._grown):
+                    await asyncio.sleep(_CHANGE_PAUSE_S)  # an import: many steps that are found by one opening
                 self._changed = False
-                await self._step(lambda session, now_ms: session.local_change(now_ms))
+                grown = list(self._grown)
+                self._grown.clear()
+                await self._step(lambda session, now_ms, grown=grown: session.local_change(now_ms, grown))  # type: ignore[misc]
 
     async def _step(self, step: Callable[[Session, int], Sequence[Event]]) -> None:
         """One input to the session, in the engine's thread, then all it has to say."""
@@ -217,12 +231,12 @@ class Meeting:
             return events, session.data_to_send()
 
         async with self._speaking:  # frames go out in the order in which the session made them
-            events, frames = await runtime.run(run)
+            events, frames = await runtime.run(run, for_peer=True)
             while frames:
                 for frame in frames:
                     self._bytes_waiting += len(frame)
                     await self._frames.put(frame)
-                frames = await runtime.run(session.data_to_send)
+                frames = await runtime.run(session.data_to_send, for_peer=True)
             if session.is_over:
                 await self._frames.put(None)
         for event in events:

@@ -32,6 +32,7 @@ BACKOFF_S_MIN: Final = 0.2
 BACKOFF_S_MAX: Final = 60.0
 STABLE_S: Final = 5.0  # a session that lasted so long was a good one: the next pause is short again
 _KEPT: Final = "peers"
+_EAGER_MAX: Final = 2  # neighbours that new records are had from whole
 _STOP_S_MAX: Final = 2.0
 _UNABLE_S: Final = 300.0  # whom we could not keep pace with for want of room is not met again for so long
 MET_ALREADY: Final = "this neighbour is met already"
@@ -75,6 +76,7 @@ class Neighbours:
         """Those whose last session showed no commons in common."""
         self.listings: dict[PublicKey, tuple[tuple[bytes, str], ...]] = {}
         """What nodes met lately announce, by their word."""
+        self._follows = 0  # changes of what this node follows
         self._follow_listeners: list[Callable[[], None]] = []
         self._passing = asyncio.Event()  # set, and made anew, when a session begins or ends
         self._giving_way: set[asyncio.Task[None]] = set()
@@ -310,7 +312,9 @@ class Neighbours:
 
         expected = contact.address.key if contact is not None else None
         parting = contact is not None and contact.lan
-        return Meeting(self._runtime, link, expected, self._hosts, admit, parting, self._listed)
+        # From the first two whole, from the others by id: a record then crosses this node's links about once.
+        eager = sum(meeting.eager for meeting in self._meetings()) < _EAGER_MAX
+        return Meeting(self._runtime, link, expected, self._hosts, eager, admit, parting, self._listed, self._follows)
 
     def _admit(self, meeting: Meeting, peer: PublicKey, contact: Contact | None) -> str | None:
         self.sessions += 1
@@ -340,7 +344,8 @@ class Neighbours:
         if meeting.peer is not None:
             if len(self.strangers) >= LAN_HEARD_MAX:
                 self.strangers.clear()
-            told = meeting.listing is not None and not meeting.matched
+            unchanged = meeting.follows == self._follows  # else what we follow now was not asked about
+            told = meeting.listing is not None and not meeting.matched and unchanged
             (self.strangers.add if told else self.strangers.discard)(meeting.peer)
         self._passed()
         self.violations += meeting.violation
@@ -368,10 +373,12 @@ class Neighbours:
 
     def _tell(self, changes: Sequence[Change]) -> None:
         for meeting in self._meetings():
-            meeting.tell_change()
+            meeting.tell_change(changes)
 
     def follow_changed(self) -> None:
         """The list of followed commons changed: tell every session."""
+        self._follows += 1
+        self.strangers.clear()
         self._tell(())
         for listener in self._follow_listeners:
             listener()

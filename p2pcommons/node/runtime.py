@@ -60,20 +60,22 @@ class Runtime:
         try:
             self.keys = self.folder.keys()
             await self.engine.run(self._open)
+            self.readers = ReaderPool(self.store.reader, _READERS)
         except BaseException:
             self.engine.close()
             self.folder.release()
             raise
-        self.readers = ReaderPool(self.store.reader, _READERS)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.readers.close()
-        await self.engine.run(self.store.close)
-        self.engine.close()
-        self.folder.release()
+        try:
+            self.readers.close()
+            await self.engine.run(self.store.close)
+        finally:
+            self.engine.close()
+            self.folder.release()
 
     def _open(self) -> None:
         self.folder.make_database()
@@ -90,9 +92,9 @@ class Runtime:
         """Unix milliseconds by the clock of this machine."""
         return self.watch.now_ms()
 
-    async def run(self, job: Callable[[], T]) -> T:
-        """Run a job in the engine's thread; what it changed is told to those who listen."""
-        return await self.engine.run(lambda: self._told(job))
+    async def run(self, job: Callable[[], T], *, for_peer: bool = False) -> T:
+        """Run a job in the engine's thread; what it changed is told to those who listen. `for_peer`: others go first."""
+        return await self.engine.run(lambda: self._told(job), for_peer=for_peer)
 
     async def read(self, job: Callable[[SqliteReader], T]) -> T:
         """Run a reading job on a connection of its own; it sees all that was answered before."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from p2pcommons.core.limits import (
     IDS_PER_FRAME_MAX,
+    NEWS_IDS_MAX,
     RANGE_ROUNDS_MAX,
     ROUND_EVERY_MS,
     ROUND_SOON_MS,
@@ -23,6 +24,7 @@ from p2pcommons.errors import LocalProtocolError, RemoteProtocolError
 from p2pcommons.sync.digest import published, remove
 from p2pcommons.sync.events import CollisionFound, Completed, Differed, Event, ProgressMade, RecordsReceived
 from p2pcommons.sync.flow import Demand, Supply
+from p2pcommons.sync.gossip import Growth, Known
 from p2pcommons.sync.handshake import Role
 from p2pcommons.sync.library import Library
 from p2pcommons.sync.message import (
@@ -33,7 +35,9 @@ from p2pcommons.sync.message import (
     Ask,
     Confirm,
     Done,
+    Eager,
     Message,
+    News,
     Opening,
     Packs,
     Range,
@@ -47,6 +51,8 @@ from p2pcommons.sync.refusals import Refusals
 from p2pcommons.sync.rounds import TRANSITIONS, Stage, Step
 from p2pcommons.sync.storage import Key
 
+ExchangeMessage = Range | Ask | Want | Packs | Confirm | Refuse | Done | News | Eager
+
 _CHARTER: Final = 0
 _ROUNDS_AT_ONCE: Final = 4  # rounds that follow each other without a pause
 _AT_ONCE: Final = 0  # a moment that is always past
@@ -55,7 +61,9 @@ _AT_ONCE: Final = 0  # a moment that is always past
 class Exchange:
     """The rounds of one commons with one peer."""
 
-    def __init__(self, library: Library, role: Role, slot: int, commons: CommonsId, events: list[Event]) -> None:
+    def __init__(
+        self, library: Library, role: Role, slot: int, commons: CommonsId, events: list[Event], *, live: bool = False
+    ) -> None:
         self.commons = commons
         self.slot = slot
         self.stage = Stage.RESTING
@@ -67,6 +75,11 @@ class Exchange:
         self._demand = Demand(slot)
         self._refusals = Refusals()
         self._due_ms = _AT_ONCE
+        # news, beside the rounds
+        self._live = live  # both ends tell news
+        self._known = Known()
+        self._eager = False  # we asked for new records whole
+        self._they_are_eager = False
         # this round
         self._own: Opening | None = None
         self._theirs: Opening | None = None
@@ -110,6 +123,42 @@ class Exchange:
         """The node's own sets changed, perhaps: open soon if these did."""
         if self._library.state_number(self.commons) != self._number:
             self._due_ms = min(self._due_ms, max(now_ms, self._opened_ms + ROUND_SOON_MS))
+
+    # -- news (chapter 33)
+
+    def ask_whole(self) -> None:
+        """Have new records come whole from this peer."""
+        if self._live and not self._eager:
+            self._eager = True
+            self.outbox.append(Eager(self.slot, True))
+
+    def tell(self, growth: Growth, now_ms: int) -> None:
+        """The node's own sets grew by a step: tell the peer what it may lack, or open soon if that is not known."""
+        if not self._live or growth.ids is None or growth.number != self._number + 1:
+            self.local_change(now_ms)
+            return
+        self._number = growth.number  # GOSSIP-5: what is told need not be opened for
+        for plane in PLANES:
+            refused = self._refusals.by_them(plane)
+            ids = self._known.unknown((i for its_plane, i in growth.ids if its_plane == plane), refused)
+            self._known.add(ids)
+            if ids and self._they_are_eager:
+                self.supply.push(plane, ids)
+            elif ids:
+                self.outbox.append(News(self.slot, plane, tuple(ids)))
+
+    def _take_news(self, message: News, now_ms: int) -> None:
+        self._check_live()
+        self._known.add(message.ids)
+        if self._demand.ids_waiting > NEWS_IDS_MAX:
+            return  # a peer that tells more than it gives: openings find what there is
+        refused = self._refusals.by_us(message.plane)
+        told = [identifier for identifier in message.ids if identifier not in refused]
+        self._demand.want(message.plane, self._library.lacking(self.commons, told, now_ms))
+
+    def _check_live(self) -> None:
+        if not self._live:
+            raise RemoteProtocolError("unexpected_message", "news, although a hello does not name the feature")
 
     # -- rounds
 
@@ -223,7 +272,7 @@ class Exchange:
 
     # -- messages
 
-    def take(self, message: Range | Ask | Want | Packs | Confirm | Refuse | Done, now_ms: int) -> None:
+    def take(self, message: ExchangeMessage, now_ms: int) -> None:
         """A message about this commons. RemoteProtocolError if it does not belong here and now."""
         match message:
             case Range():
@@ -241,6 +290,11 @@ class Exchange:
                 self._take_refusals(message, now_ms)
             case Done():
                 self._take_done(message, now_ms)
+            case News():
+                self._take_news(message, now_ms)
+            case Eager():
+                self._check_live()
+                self._they_are_eager = message.on
 
     def _take_range(self, message: Range) -> None:
         """A message of ranges: the listener answers it, the dialler learns from it."""
@@ -287,12 +341,14 @@ class Exchange:
         taken = self._library.receive(self.commons, message.packs, now_ms)
         if message.plane == _CHARTER:
             self._unsettled |= _ids(message.packs) - taken.refused.keys()
+        self._known.add(taken.ids)
         refused = self._refusals.refuse(message.plane, taken.refused, self._charter(), now_ms) if taken.refused else ()
         self.outbox.append(Confirm(self.slot, message.plane, refused))
         if message.cursor is not None and self._streaming_in:
             self._library.set_cursor(self.commons, message.plane, message.cursor)
-        if message.plane == _CHARTER and not self._demand.is_open(_CHARTER) and not self._may_give(message):
-            self._settle(now_ms)  # the past that was asked for is here: no end of a stream will come
+        asked = self._demand.is_open(_CHARTER)
+        if message.plane == _CHARTER and not asked and (self.stage is Stage.RESTING or not self._may_give(message)):
+            self._settle(now_ms)  # the past that was asked for, or news, is here: no end of a stream will come
         self._events.append(RecordsReceived(self.commons, message.plane, taken.new, len(taken.refused)))
         if message.plane == self._plane and self._own is not None and self._theirs is not None:
             self._received += taken.new
@@ -303,6 +359,8 @@ class Exchange:
 
     def _may_give(self, message: Packs) -> bool:
         # Who dialled gives what it found to be lacking here; both give streams that were asked for.
+        if self._eager:
+            return True
         giving = self._streaming_in or self._role is Role.LISTENER
         return self.stage in (Stage.EXCHANGING, Stage.DONE_SENT) and message.plane == self._plane and giving
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from p2pcommons.core.limits import GOSSIP_IDS_MAX
+from p2pcommons.core.limits import CLAIM_MS, GOSSIP_IDS_MAX
+
+FEATURE: Final = "live"
+"""Named in the hello of a node that tells news and listens to them."""
 
 
-class Change(NamedTuple):
+class Growth(NamedTuple):
     """One step of a commons' sets: they came to `number`, by these records, or by too many to tell (None)."""
 
     number: int
@@ -37,3 +40,20 @@ class Known:
     def unknown(self, ids: Iterable[bytes], refused: Collection[bytes] = ()) -> list[bytes]:
         """Those of these ids that the peer may lack, and did not refuse."""
         return [identifier for identifier in ids if identifier not in self._ids and identifier not in refused]
+
+
+class Claims:
+    """Which ids were asked for lately, by any session of a node: one body need not come from every neighbour."""
+
+    def __init__(self) -> None:
+        self._asked: OrderedDict[bytes, int] = OrderedDict()  # id → when
+
+    def claim(self, ids: Iterable[bytes], now_ms: int) -> list[bytes]:
+        """Those that nobody asked for in the last moments; they count as asked for now."""
+        while self._asked and next(iter(self._asked.values())) + CLAIM_MS <= now_ms:
+            self._asked.popitem(last=False)
+        free = [identifier for identifier in ids if identifier not in self._asked]
+        self._asked.update(dict.fromkeys(free, now_ms))
+        while len(self._asked) > GOSSIP_IDS_MAX:
+            self._asked.popitem(last=False)
+        return free

@@ -12,11 +12,13 @@ from dataclasses import replace
 from typing import Generic, NamedTuple, TypeVar
 
 from p2pcommons.core.clock import is_later
+from p2pcommons.core.limits import NEWS_IDS_MAX
 from p2pcommons.core.merkle import Span
 from p2pcommons.core.record import CommonsId, Plane, Record, Subject, body_hash, commons_of
 from p2pcommons.core.seal import Seal, Sealed
 from p2pcommons.sync.bodies import due, put_wanted, quarantine, release, wanted
 from p2pcommons.sync.digest import EMPTY, add, fingerprint, published, remove, state
+from p2pcommons.sync.gossip import Growth
 from p2pcommons.sync.meaning import C, Meaning
 from p2pcommons.sync.packing import Packer
 from p2pcommons.sync.range_index import RangeIndex
@@ -31,11 +33,16 @@ _KEYS_PER_READ = 20_000  # places read at once when a range index is built: 3 MB
 _IDS_PER_STEP = 4096  # records or entries of one read where there may be any number: some 10 MB
 
 
+Growing = Sequence[tuple[int, bytes]]
+"""Records by plane and id."""
+
+
 class Receipt(NamedTuple):
     """What became of packs: records new here, and those refused with a code (chapter 30)."""
 
     new: int
     refused: Mapping[bytes, str]
+    ids: Sequence[bytes] = ()  # the new ones, and those that wait to be judged
 
 
 class Digest(NamedTuple):
@@ -54,6 +61,7 @@ class Change(NamedTuple):
     commons: CommonsId
     records: int
     subjects: Sequence[bytes]
+    growth: Growth
 
 
 class Holding(Generic[C]):
@@ -85,6 +93,10 @@ class Holding(Generic[C]):
         if self._digest is None:
             self._digest = self._summed()
         return self._digest
+
+    def is_waiting(self, identifier: bytes) -> bool:
+        """Whether this record of plane 0 is here and waits for its past or its judgement."""
+        return identifier in self._waiting
 
     def set_state(self, plane: int) -> SetState:
         """One set, summed, now."""
@@ -124,7 +136,7 @@ class Holding(Generic[C]):
         if fresh:
             self._keep(fresh, trees)
             new += len(fresh)
-        return Receipt(new, refused)
+        return Receipt(new, refused, [identifier for identifier in absent if identifier not in refused])
 
     def _counts(self, author: bytes) -> bool:
         return self.charter is not None and self.charter.counts(author)
@@ -206,7 +218,7 @@ class Holding(Generic[C]):
             self._refold(touched)
         self._waiting.admit(entering)
         self._index(Plane.CHARTER, entering, leaving)
-        self._changed(len(entering), sorted(touched))
+        self._changed(len(entering), sorted(touched), _ids(entering))
         return len(entering)
 
     def _drop_authors(self, authors: Sequence[bytes]) -> set[bytes]:
@@ -362,7 +374,7 @@ class Holding(Generic[C]):
             self._put_rows(singles, {})
             self._refold(others)
         self._index(Plane.CATALOGUE, records, ())
-        self._changed(len(records), list(by_subject))
+        self._changed(len(records), list(by_subject), _ids(records))
 
     def _refold(self, subjects: Iterable[bytes]) -> None:
         if self.charter is None:
@@ -406,11 +418,12 @@ class Holding(Generic[C]):
             self._ranges.clear()
             raise
 
-    def _changed(self, records: int, subjects: Sequence[bytes]) -> None:
+    def _changed(self, records: int, subjects: Sequence[bytes], ids: Growing = ()) -> None:
         self.number += 1
         self.packer.forget()
         self._digest = self._summed()
-        self._changes.append(Change(self.commons, records, subjects))
+        told = None if len(ids) > NEWS_IDS_MAX or (records and not ids) else tuple(ids)
+        self._changes.append(Change(self.commons, records, subjects, Growth(self.number, told)))
 
     def _summed(self) -> Digest:
         if self.charter is None:
@@ -432,6 +445,10 @@ class Holding(Generic[C]):
             self._ranges.pop(plane)
             return
         index.add([Key(s.record.header.time, s.record.id) for s in records])
+
+
+def _ids(records: Sequence[Sealed]) -> Growing:
+    return [(sealed.record.header.plane, sealed.record.id) for sealed in records]
 
 
 def _without_body(sealed: Sealed) -> Sealed:

@@ -23,6 +23,11 @@ class Taken(Protocol):
         ...
 
     @property
+    def ids(self) -> Sequence[bytes]:
+        """The records that were not here before and came into a set, or wait for their judgement."""
+        ...
+
+    @property
     def refused(self) -> Mapping[bytes, str]:
         """Ids not taken, each with its code: later, paused, not_admitted, unknown_version, bad_body_hash…"""
         ...
@@ -73,6 +78,10 @@ class Library(Protocol):
 
     def missing(self, commons: CommonsId, of: Iterable[bytes]) -> Sequence[bytes]:
         """Plane-0 ids that these records, if they wait for their past, name and that are not here."""
+        ...
+
+    def lacking(self, commons: CommonsId, ids: Sequence[bytes], now_ms: int) -> Sequence[bytes]:
+        """Those of these records that are not here, and that no session asked for in the last moments."""
         ...
 
     def wanted_bodies(self, commons: CommonsId) -> Sequence[bytes]:

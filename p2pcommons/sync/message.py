@@ -21,6 +21,7 @@ from p2pcommons.core.limits import (
     IDS_PER_FRAME_MAX,
     LISTING_MAX,
     LISTING_NAME_BYTES_MAX,
+    NEWS_IDS_MAX,
     PACK_RECORDS_MAX,
     RANGE_MESSAGE_BYTES_MAX,
     REFUSALS_MAX,
@@ -203,6 +204,23 @@ class Listing:
     commons: tuple[tuple[bytes, str], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """These records are new in the sender's set (chapter 33)."""
+
+    slot: int
+    plane: int
+    ids: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Eager:
+    """Asks for new records whole, or no longer (chapter 33)."""
+
+    slot: int
+    on: bool
+
+
 Message: TypeAlias = (
     Hello
     | Proof
@@ -219,6 +237,8 @@ Message: TypeAlias = (
     | End
     | Browse
     | Listing
+    | News
+    | Eager
 )
 
 
@@ -412,6 +432,18 @@ def _parse_refused(fields: list[Any]) -> list[Any]:
     return [_slot(slot), _plane(plane), tuple((_bytes(identifier, 32), _code(code)) for identifier, code in pairs)]
 
 
+def _parse_news(fields: list[Any]) -> list[Any]:
+    slot, plane, ids = fields
+    return [_slot(slot), _plane(plane), tuple(_bytes(item, 32) for item in _list(ids, NEWS_IDS_MAX, 1))]
+
+
+def _parse_eager(fields: list[Any]) -> list[Any]:
+    slot, on = fields
+    if type(on) is not bool:
+        _bad("true or false was expected")
+    return [_slot(slot), on]
+
+
 def _parse_listing(fields: list[Any]) -> list[Any]:
     pairs = [_list(item, 2, 2) for item in _list(fields[0], LISTING_MAX)]
     listed = tuple((_bytes(commons, 32), _text(name, LISTING_NAME_BYTES_MAX)) for commons, name in pairs)
@@ -436,6 +468,8 @@ _TYPES: Final[tuple[tuple[type[Any], int, Callable[[Any], list[Any]], _Parse], .
     (End, 2, lambda m: [m.code, m.detail], lambda f: [_code(f[0]), _text(f[1], DETAIL_BYTES_MAX)]),
     (Browse, 0, lambda m: [], lambda f: []),
     (Listing, 1, lambda m: [m.commons], _parse_listing),
+    (News, 3, lambda m: [m.slot, m.plane, m.ids], _parse_news),
+    (Eager, 2, lambda m: [m.slot, m.on], _parse_eager),
 )
 _BY_CLASS: Final = {kind: (number, to_wire, fields) for number, (kind, fields, to_wire, _) in enumerate(_TYPES)}
 _BY_NUMBER: Final = {number: (kind, fields, parse) for number, (kind, fields, _, parse) in enumerate(_TYPES)}

@@ -102,8 +102,10 @@ class Naming:
         self._offered.intersection_update(followed)
 
     def leave(self, slot: int) -> None:
-        """This node left the commons of a slot: the slot is never used again, the commons may be."""
-        self._free(slot)
+        """This node left the commons of a slot: the slot is never used again, the commons may be offered again."""
+        commons = self._free(slot)
+        if commons is not None:
+            self._offered.discard(commons)
 
     def take_leave(self, slot: int) -> None:
         """The peer left the commons of a slot. RemoteProtocolError for a slot never given."""

@@ -19,12 +19,12 @@ from p2pcommons.core.seal import Pack, Seal, Sealed, read_pack, seal
 from p2pcommons.errors import FormError, LocalProtocolError, RemoteProtocolError
 from p2pcommons.sync.bodies import forget
 from p2pcommons.sync.digest import published
+from p2pcommons.sync.gossip import Claims
 from p2pcommons.sync.holding import SYNCED_PLANES, Change, Digest, Holding, Receipt
 from p2pcommons.sync.meaning import C, Meaning
 from p2pcommons.sync.range_index import RangeIndex
 from p2pcommons.sync.storage import Key, SetState, Store
 from p2pcommons.sync.verified import VerifiedSeals
-
 
 _NUMBER_BITS = 32  # of a commons' state number: what is above differs each time a commons is followed again
 
@@ -47,6 +47,7 @@ class Replica(Generic[C]):
         self._meaning = meaning
         self._random = random
         self._verified = VerifiedSeals()
+        self._claims = Claims()
         self._last: dict[tuple[bytes, int, bytes], Key] = {}
         self.changes: list[Change] = []
         """What changed since the driver last emptied this list."""
@@ -186,7 +187,7 @@ class Replica(Generic[C]):
             present = self._store.present(identifiers)
             return Receipt(0, refused | {each: "paused" for each in identifiers if each not in present})
         receipt = self._of(commons).take(records, trees, now_ms)
-        return Receipt(receipt.new, refused | dict(receipt.refused))
+        return Receipt(receipt.new, refused | dict(receipt.refused), receipt.ids)
 
     def _read(self, commons: CommonsId, value: Any) -> Pack:
         try:
@@ -246,6 +247,12 @@ class Replica(Generic[C]):
     def missing(self, commons: CommonsId, of: Iterable[bytes]) -> Sequence[bytes]:
         """Plane-0 past that is not here and that these records, in hand, name."""
         return self._of(commons).missing(of)
+
+    def lacking(self, commons: CommonsId, ids: Sequence[bytes], now_ms: int) -> list[bytes]:
+        """Those of these records that are not here, and that no session asked for in the last moments."""
+        present = self._store.present(ids)
+        held = self._of(commons)
+        return self._claims.claim([i for i in ids if i not in present and not held.is_waiting(i)], now_ms)
 
     def wanted_bodies(self, commons: CommonsId) -> list[bytes]:
         """Records whose body was lost here and is asked for."""

@@ -37,20 +37,25 @@ from p2pcommons.sync.events import (
     SessionEnded,
 )
 from p2pcommons.sync.exchange import Exchange
+from p2pcommons.sync.gossip import FEATURE as LIVE
+from p2pcommons.sync.gossip import Growth
 from p2pcommons.sync.handshake import ANYBODY, Handshake, Role, host_of
 from p2pcommons.sync.library import Library, Taken
-from p2pcommons.sync.listing import FEATURE, Browsing
+from p2pcommons.sync.listing import FEATURE as LISTING
+from p2pcommons.sync.listing import Browsing
 from p2pcommons.sync.message import (
     Ask,
     Browse,
     Confirm,
     Done,
+    Eager,
     End,
     Hello,
     Leave,
     Listing,
     Message,
     Names,
+    News,
     Open,
     Packs,
     Proof,
@@ -65,6 +70,9 @@ from p2pcommons.sync.naming import Naming
 __all__ = ["TRANSITIONS", "Event", "Library", "Role", "Session", "State", "Taken"]
 
 
+FEATURES: Final = (LISTING, LIVE)
+
+
 class State(Enum):
     """Where a session is."""
 
@@ -75,6 +83,8 @@ class State(Enum):
     ENDED = auto()
 
 
+ABOUT_ONE_COMMONS: Final = (Range, Ask, Want, Packs, Confirm, Refuse, Done, News, Eager)
+
 # What is absent is forbidden. The listener answers each step before it waits for the next one.
 TRANSITIONS: Final[dict[tuple[State, type[Any]], State]] = {
     (State.HELLO_AWAITED, Hello): State.PROOF_AWAITED,
@@ -82,7 +92,7 @@ TRANSITIONS: Final[dict[tuple[State, type[Any]], State]] = {
     (State.NAMES_AWAITED, Names): State.ESTABLISHED,
     **{
         (State.ESTABLISHED, kind): State.ESTABLISHED
-        for kind in (Names, Leave, Open, Range, Ask, Want, Packs, Confirm, Refuse, Done, Browse, Listing)
+        for kind in (Names, Leave, Open, *ABOUT_ONE_COMMONS, Browse, Listing)
     },
     **{(state, End): State.ENDED for state in State if state is not State.ENDED},
 }
@@ -93,6 +103,7 @@ class Session:
 
     `channel`: as this end sees the link (`handshake.direct_channel`, `hosted_channel`); `hosts`: host names by which
     a listener is reached through others. `nonce`: 32 fresh random bytes. `random` pads the list of commons.
+    `eager`: have new records whole from this peer, rather than their ids first (chapter 33).
     """
 
     def __init__(
@@ -109,6 +120,7 @@ class Session:
         hosts: Collection[str] = (),
         versions: Sequence[int] = (1,),
         agent: str = "",
+        eager: bool = False,
     ) -> None:
         self.role = role
         self.peer: PublicKey | None = None
@@ -123,7 +135,7 @@ class Session:
             now_ms=now_ms,
             expected=(expected if role is Role.DIALLER else None) or ANYBODY,
             versions=tuple(versions),
-            features=(FEATURE,),
+            features=FEATURES,
             window=WINDOW_BYTES,
             host=host_of(channel) if role is Role.DIALLER else "",
             agent=agent,
@@ -134,6 +146,8 @@ class Session:
         self._naming: Naming | None = None
         self._browsing = Browsing(agreed=False)
         self._exchanges: dict[int, Exchange] = {}
+        self._eager = eager
+        self._live = False  # both ends tell news
         self._turn = 0  # which commons may send next
 
     # -- what drivers ask
@@ -210,11 +224,14 @@ class Session:
             self._try(lambda: self._go_on(now_ms))
         return self._happened()
 
-    def local_change(self, now_ms: int) -> list[Event]:
-        """The node's own sets, or what it follows, changed: tell the peer soon."""
+    def local_change(self, now_ms: int, grown: Sequence[tuple[CommonsId, Growth]] = ()) -> list[Event]:
+        """The node's own sets, or what it follows, changed: tell the peer.
+
+        `grown`: the steps of its sets since the last call, in order; what is left out is found by an opening.
+        """
         self._now_ms = now_ms
         if self._state is State.ESTABLISHED:
-            self._try(lambda: self._take_local_change(now_ms))
+            self._try(lambda: self._take_local_change(now_ms, grown))
         return self._happened()
 
     def browse(self, now_ms: int) -> list[Event]:
@@ -278,7 +295,8 @@ class Session:
         self._events.append(HandshakeDone(self.peer, theirs.agent, ahead_ms))
         if abs(ahead_ms) > AHEAD_MS_MAX:
             self._events.append(ClockDiffered(ahead_ms))
-        self._browsing = Browsing(agreed=FEATURE in theirs.features)
+        self._live = LIVE in theirs.features
+        self._browsing = Browsing(agreed=LISTING in theirs.features)
         self._naming = Naming(self.role, self._handshake.transcript, self._random)
         if self.role is Role.DIALLER:
             self._send(self._handshake.proof())
@@ -303,11 +321,15 @@ class Session:
                 self._send(Leave(slot, "unfollowed"))
         self._add(slots)
 
-    def _take_local_change(self, now_ms: int) -> None:
+    def _take_local_change(self, now_ms: int, grown: Sequence[tuple[CommonsId, Growth]]) -> None:
         self._leave_unfollowed()
         followed = self._library.followed()
         for exchange in self._exchanges.values():
-            exchange.local_change(now_ms)
+            steps = [growth for commons, growth in grown if commons == exchange.commons]
+            for growth in steps:
+                exchange.tell(growth, now_ms)
+            if not steps:
+                exchange.local_change(now_ms)
         self._named.keep(set(followed))
         if self.role is Role.DIALLER:
             tags: tuple[bytes, ...] = self._named.offer(followed)
@@ -327,7 +349,6 @@ class Session:
             if exchange.commons not in kept:
                 self._send(Leave(slot, "unfollowed"))
                 self._named.leave(slot)
-                self._named.keep(kept)  # it may be followed again before anybody tells
                 self._drop(slot)
 
     def _add(self, slots: Iterable[int]) -> None:
@@ -335,7 +356,10 @@ class Session:
             commons = self._named.commons(slot)
             assert commons is not None
             self._heard_ms = self._now_ms
-            self._exchanges[slot] = Exchange(self._library, self.role, slot, commons, self._events)
+            exchange = Exchange(self._library, self.role, slot, commons, self._events, live=self._live)
+            if self._eager:
+                exchange.ask_whole()
+            self._exchanges[slot] = exchange
             self._events.append(CommonsMatched(commons))
 
     def _drop(self, slot: int) -> None:

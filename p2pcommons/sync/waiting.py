@@ -15,7 +15,9 @@ from p2pcommons.core.record import Record
 from p2pcommons.core.seal import Seal, Sealed
 from p2pcommons.sync.packing import weight
 
-_PUT_OFF = 16  # judged again when one record for each 16 that are known has come: about 16 ns of judging per ns of reading
+_PUT_OFF = (
+    16  # judged again when one record for each 16 that are known has come: about 16 ns of judging per ns of reading
+)
 
 
 class Waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -25,6 +27,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from p2pcommons.core.address import parse_address
+from p2pcommons.core.identity import SigningKey, did_key
+from p2pcommons.core.limits import HEARTBEAT_MS
 from p2pcommons.core.record import CommonsId
 from p2pcommons.network.dial import DialFailed, Dialler
 from p2pcommons.node.folder import running_node
@@ -34,9 +38,7 @@ from tests.e2e.processes import WAIT_S, NodeProcess, answer, command, equal
 NGINX = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 GUIDE = Path(__file__).parents[2] / "docs" / "host.md"
 
-if NGINX is None and os.environ.get("CI"):
-    pytest.fail("nginx is not here, and in CI it must be: apt-get install nginx", pytrace=False)
-pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not on this machine")
+behind_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not on this machine: apt-get install nginx")
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ def configuration(folder: Path, port: int, api: str, town: Authority) -> str:
     """The guide's own block, with this test's names, ports and files in place of its examples, and what a whole file needs."""
     (block,) = re.findall(r"```nginx\n(.*?)```", GUIDE.read_text(), re.DOTALL)
     for example, here in (
-        ("listen 443 ssl", f"listen 127.0.0.1:{port} ssl"),
+        ("    listen 443 ssl;", f"    listen 127.0.0.1:{port} ssl;"),
+        ("    listen [::]:443 ssl;\n", ""),
         ("server_name commons.example.org", "server_name localhost"),
         ("/etc/letsencrypt/live/commons.example.org/fullchain.pem", str(town.certificate)),
         ("/etc/letsencrypt/live/commons.example.org/privkey.pem", str(town.key)),
@@ -153,7 +156,7 @@ def nginx(tmp_path: Path, town: Authority) -> Nginx:
 @pytest.fixture
 def host(tmp_path: Path, nginx: Nginx) -> Iterator[NodeProcess]:
     node = NodeProcess(tmp_path / "host")
-    node.start("--public-name", f"localhost:{nginx.port}")
+    node.start("--log-json", "--public-name", f"localhost:{nginx.port}")
     yield node
     node.kill()
 
@@ -176,6 +179,16 @@ def public_address(node: NodeProcess) -> str:
     return str(found)
 
 
+def test_nginx_is_here_where_everything_must_be_tried() -> None:
+    assert NGINX is not None or not os.environ.get("CI"), "apt-get install nginx"
+
+
+def test_the_guides_nginx_waits_longer_than_links_are_silent() -> None:
+    waits = re.findall(r"proxy_(?:read|send)_timeout (\d+)s;", GUIDE.read_text())
+    assert len(waits) == 2 and min(map(int, waits)) > 2 * HEARTBEAT_MS / 1000
+
+
+@behind_nginx
 async def test_a_node_behind_nginx_is_joined_by_its_invitation_and_both_become_equal(
     host: NodeProcess, guest: NodeProcess, nginx: Nginx, town: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,19 +213,70 @@ async def test_a_node_behind_nginx_is_joined_by_its_invitation_and_both_become_e
         await equal([host, guest], bytes.fromhex(commons))
         assert answer(host.data, "commons", "show", commons)["entries"] == digest.entries + 2
         assert answer(guest.data, "verify")["faults"] == []
-        hosted = [peer for peer in answer_lines(guest, "peer", "list") if "wss://" in str(peer["address"])]
-        assert [peer["state"] for peer in hosted] == ["connected"]
+        assert peer_at(guest, address)["state"] == "connected"
         # A host whose proxied links are open stops in time all the same, and its guest finds it again.
-        asked = time.monotonic()
+        api, asked = api_of(host), time.monotonic()
         host.process.send_signal(signal.SIGTERM)
         assert ends_in_time(host.process, asked) == 0
-        host.start("--public-name", f"localhost:{nginx.port}", api=api)
-    assert guest.stop() == 0
+        until(lambda: "does not (502)" in peer_at(guest, address)["why"], "the guest says what is wrong")
+        host.start("--api", api, "--log-json", "--public-name", f"localhost:{nginx.port}")
+        command(host.data, "entry", "add", "--commons", commons, "--type", "place", "--title", "Lavoir d'après")
+        await equal([host, guest], bytes.fromhex(commons))
+    assert guest.stop() == 0 and host.stop() == 0
     quiet(host.log())
     quiet(guest.log())
+    lines = [json.loads(line) for line in host.log().splitlines()]
+    began = [line["fields"] for line in lines if line["event"] == "session_began"]
+    assert any(each["remote"] == "127.0.0.1" for each in began), "nginx tells who comes"
 
 
-def answer_lines(node: NodeProcess, *words: str) -> list[dict[str, object]]:
-    import json
+def peer_at(node: NodeProcess, address: str) -> dict[str, Any]:
+    found = [json.loads(line) for line in command(node.data, "--json", "peer", "list").stdout.splitlines()]
+    (peer,) = [each for each in found if each["address"] and each["address"] in address]
+    return dict(peer)
 
-    return [json.loads(line) for line in command(node.data, "--json", *words).stdout.splitlines()]
+
+@behind_nginx
+async def test_nginx_passes_on_the_way_in_and_nothing_else(host: NodeProcess, nginx: Nginx, town: Authority) -> None:
+    at = parse_address(public_address(host))
+    with nginx.in_front_of(api_of(host)):
+        assert nginx.status("/p2p") == 426
+        for path in ("/", "/metrics", "/healthz", "/api/v1/status", "/p2p/", "/p2p/../metrics", "/p2p%2f..%2fmetrics"):
+            assert nginx.status(path) >= 400 and nginx.status(path) != 426, path
+        async with Dialler(web_trust=ssl.create_default_context(cafile=str(town.trusted))) as dialler:
+            link = await dialler.dial(at)
+            assert link.channel == b"\x02localhost"
+            await link.close()
+            with pytest.raises(DialFailed) as raised:
+                await dialler.dial(at._replace(path="/elsewhere"))
+            assert raised.value.code == "not_a_node"
+            host.kill()
+            with pytest.raises(DialFailed) as raised:
+                await dialler.dial(at)
+            assert raised.value.code == "unreachable" and "502" in raised.value.detail
+
+
+@behind_nginx
+def test_what_is_wrong_with_an_address_behind_nginx_is_told(
+    host: NodeProcess, guest: NodeProcess, nginx: Nginx, town: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest.start()  # trusts what the system trusts, and not the town
+    own = public_address(host)
+    api = api_of(host)
+    with nginx.in_front_of(api):
+        command(guest.data, "peer", "add", own)
+        until(lambda: "certificate of localhost is not valid" in peer_at(guest, own)["why"], "the certificate")
+        assert guest.stop() == 0
+        monkeypatch.setenv("SSL_CERT_FILE", str(town.trusted))
+        guest.start()
+        until(lambda: peer_at(guest, own)["state"] == "connected", "now it trusts the town")
+        command(guest.data, "peer", "remove", own)
+        key = did_key(SigningKey(b"e" * 32).public).removeprefix("did:key:")
+        wrong = f"{key}@{own.partition('@')[2]}"
+        command(guest.data, "peer", "add", wrong)
+        until(lambda: "not the key that its address names" in peer_at(guest, wrong)["why"], "another key")
+        host.stop()
+        host.start("--api", api, "--public-name", "commons.example.org")
+        command(guest.data, "peer", "add", own)
+        until(lambda: "not reached by the host name" in peer_at(guest, own)["why"], "another name")
+    assert guest.stop() == 0 and host.stop() == 0

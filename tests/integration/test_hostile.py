@@ -7,6 +7,7 @@ import json
 import logging
 import secrets
 import stat
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from p2pcommons.network.dial import DialFailed, Dialler
 from p2pcommons.network.link import Link
 from p2pcommons.node import meeting as meeting_module
 from p2pcommons.node.daemon import Node
+from p2pcommons.node.engine import Engine
 from p2pcommons.node.folder import DataFolder
 from p2pcommons.node.meeting import Meeting
 from p2pcommons.node.runtime import Runtime
@@ -146,13 +148,15 @@ async def test_a_peer_that_asks_and_does_not_read_fills_no_memory(
             asked += 1
             if asked > 2000:
                 await asyncio.Event().wait()
-            return encode_message(Want(0, 1, ids)) if asked % 2 else b"\x91\x0d"  # a listing of commons, again and again
+            return (
+                encode_message(Want(0, 1, ids)) if asked % 2 else b"\x91\x0d"
+            )  # a listing of commons, again and again
 
         ids = tuple(
             key.id for key in await node.runtime.read(lambda reader: reader.keys(commons, Plane.CATALOGUE, None, 100))
         )
         link = Stalled(talk)
-        held = Meeting(node.runtime, link, None, (), lambda *_: None)  # type: ignore[arg-type]
+        held = Meeting(node.runtime, link, expected=None, hosts=(), eager=False, admit=lambda *_: None)  # type: ignore[arg-type]
         holding = asyncio.create_task(held.hold())
         await asyncio.wait_for(link.shaken.wait(), WAIT_S)
         seen = -1
@@ -165,6 +169,29 @@ async def test_a_peer_that_asks_and_does_not_read_fills_no_memory(
         assert holding.done() or link.taken < 2000
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
+
+
+async def test_what_people_ask_for_goes_before_what_peers_bring() -> None:
+    engine = Engine()
+    begin, order = threading.Event(), list[str]()
+    try:
+        jobs = [asyncio.create_task(engine.run(begin.wait))]
+        for number in range(5):
+            jobs.append(asyncio.create_task(engine.run(lambda n=number: order.append(f"peer {n}"), for_peer=True)))  # type: ignore[misc]
+        for number in range(2):
+            jobs.append(asyncio.create_task(engine.run(lambda n=number: order.append(f"own {n}"))))  # type: ignore[misc]
+        left = asyncio.create_task(engine.run(lambda: order.append("cancelled")))
+        await asyncio.sleep(0)
+        left.cancel()
+        await asyncio.sleep(0)
+        begin.set()
+        await asyncio.gather(*jobs)
+        assert order == ["own 0", "own 1", *(f"peer {n}" for n in range(5))]
+    finally:
+        begin.set()
+        engine.close()
+    with pytest.raises(RuntimeError):
+        await engine.run(lambda: None)
 
 
 async def test_who_breaks_the_protocol_again_and_again_is_not_let_in_for_a_while(tmp_path: Path) -> None:
@@ -300,7 +327,9 @@ async def test_a_backup_is_never_readable_by_others_while_it_is_made(
 
         def look(path: str) -> None:
             real(path)
-            seen.append(stat.S_IMODE(Path(path).stat().st_mode) & stat.S_IMODE(Path(path).parent.stat().st_mode) & 0o077)
+            seen.append(
+                stat.S_IMODE(Path(path).stat().st_mode) & stat.S_IMODE(Path(path).parent.stat().st_mode) & 0o077
+            )
 
         monkeypatch.setattr(node.runtime.store, "backup_to", look)
         target = tmp_path / "public" / "b"

@@ -155,6 +155,7 @@ def test_over_a_line_that_loses_and_delays_all_comes_through(bed: Bed, tmp_path:
         alice.add(commons, *(f"Chemin {number}" for number in range(60)))
         until(lambda: "Chemins" in bob.nearby(), bob.peers)
         bob.follow(commons)
+        equal(commons, alice, bob, entries=60)
         bob.add(commons, "Chemin du bout")
         equal(commons, alice, bob, entries=61)
     (line,) = bed.lines
@@ -167,13 +168,12 @@ def test_containers_and_tunnels_are_neither_announced_nor_dialled(bed: Bed, tmp_
     two = bed.host("two").plug("lan0", hall, "10.91.0.2/24")
     for host in (one, two):  # the same addresses on every machine, as containers and tunnels have them
         host.ip("link", "add", "docker0", "type", "bridge")
-        host.ip("link", "add", "br-0123456789ab", "type", "bridge")
-        host.ip("link", "add", "tailscale0", "type", "dummy")
-        host.ip("link", "add", "veth12ab", "type", "veth", "peer", "name", "inner0")
-        host.ip("link", "set", "inner0", "master", "docker0", "up")
-        for number, name in enumerate(("docker0", "br-0123456789ab", "tailscale0", "veth12ab")):
+        host.ip("link", "set", "docker0", "up")
+        for name in ("veth12ab", "br-0123456789ab", "tailscale0", "vethc0ffee1"):
+            host.plug(name, bed.switch(f"{host.name}{name[-4:]}"), None)
+        host.ip("link", "set", "vethc0ffee1", "master", "docker0")
+        for number, name in enumerate(("docker0", "veth12ab", "br-0123456789ab", "tailscale0")):
             host.ip("addr", "add", f"172.{17 + number}.0.1/16", "dev", name)
-            host.ip("link", "set", name, "up")
     with NodeOn(one, tmp_path) as alice, NodeOn(two, tmp_path) as bob:
         commons = alice.found("Outils", "open")
         bob.follow(commons)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from simulation.world import CHANNEL, dice
+from simulation.world import CHANNEL, Clock, Link, dice
 
 from p2pcommons.commons.charter import Charter
 from p2pcommons.commons.charter_bodies import (
@@ -18,7 +19,6 @@ from p2pcommons.commons.charter_bodies import (
     found,
     invite,
     join_open,
-    name_stewards,
     purge,
 )
 from p2pcommons.commons.doors import recovery_hash
@@ -29,11 +29,11 @@ from p2pcommons.core.identity import SigningKey
 from p2pcommons.core.merkle import Span
 from p2pcommons.core.record import ZEROS, CommonsId, Plane, Record, RecordId, build
 from p2pcommons.core.seal import pack_value, seal
-from p2pcommons.errors import LocalProtocolError, RemoteProtocolError, StoreError
+from p2pcommons.errors import RemoteProtocolError, StoreError
 from p2pcommons.store.memory import MemoryStore
 from p2pcommons.store.sqlite import SqliteStore
 from p2pcommons.sync import holding
-from p2pcommons.sync.events import Completed, Event, SessionEnded
+from p2pcommons.sync.events import Event, SessionEnded
 from p2pcommons.sync.handshake import Role
 from p2pcommons.sync.holding import SYNCED_PLANES
 from p2pcommons.sync.message import (
@@ -81,9 +81,7 @@ class Place:
         return again
 
     def found(self, name: str = "A commons", founder: SigningKey = ALICE, **more: Any) -> CommonsId:
-        made = found(
-            name, entropy=sha256(name.encode()).digest(), recovery=RECOVERY, join="open", stamp_bits=0, **more
-        )
+        made = found(name, entropy=sha256(name.encode()).digest(), recovery=RECOVERY, join="open", stamp_bits=0, **more)
         return self.replica.found(founder, made.kind, made.body, self.now_ms)
 
     def charter(self, commons: CommonsId) -> Charter:
@@ -624,3 +622,43 @@ def test_a_disk_that_fills_up_at_any_write_leaves_memory_as_the_disk_is(tmp_path
         giver.give(place, commons)
         assert equal(giver, place, commons)
         store.close()
+
+
+@pytest.mark.parametrize("dials", [True, False])
+@pytest.mark.parametrize("moment", range(6))
+def test_a_commons_let_go_and_taken_up_again_at_any_moment_is_found_again(dials: bool, moment: int) -> None:
+    place, other = Place(), Place(number=1)
+    commons = place.found()
+    place.edit(commons, ALICE, subject("a"), title="A")
+    other.replica.follow(commons)
+    clock = Clock()
+    clock.now_ms = NOW_MS + 1000
+    link = Link(*((other.replica, place.replica) if dials else (place.replica, other.replica)), clock)
+    for _ in range(moment):
+        link.step()
+    other.replica.unfollow(commons)
+    link.step()
+    other.replica.follow(commons)  # before anybody told the sessions of either
+    link.changed()
+    link.run()
+    link.tick(1000)
+    link.changed()
+    link.run()
+    assert not any(end.session.is_over for end in link.ends)
+    assert equal(place, other, commons)
+
+
+def test_large_bodies_of_strangers_are_not_remembered() -> None:
+    place = Place()
+    commons = place.found()
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            who = key(f"stranger {number % 9}")
+            body = {"public": bytes(32), "x": sha256(b"%d" % number).digest() * 1500}
+            made = record(commons, who, 0, prev=[commons], kind="member.invite", body=body, number=number)
+            place.replica.receive(commons, [packed(who, [made])], NOW_MS)
+            place.replica.settle(commons)
+        assert tracemalloc.get_traced_memory()[0] < 3_000_000
+    finally:
+        tracemalloc.stop()

@@ -64,6 +64,7 @@ def records_of(
 class Taken(NamedTuple):
     new: int
     refused: dict[bytes, str]
+    ids: Sequence[bytes] = ()
 
 
 class Shelf:
@@ -160,7 +161,8 @@ class Shelf:
                     refused[sealed.record.id] = code
         new += self._ground(commons)
         self.numbers[commons] += new
-        return Taken(new, refused)
+        ids = [sealed.record.id for value in packs for sealed in read_pack(value).records]
+        return Taken(new, refused, [identifier for identifier in ids if identifier not in refused])
 
     def _take(self, commons: CommonsId, sealed: Sealed, now_ms: int) -> str:
         identifier, plane = sealed.record.id, sealed.record.header.plane
@@ -197,6 +199,10 @@ class Shelf:
         waiting = [self.pending[identifier] for identifier in of if identifier in self.pending]
         named = {prev for sealed in waiting for prev in sealed.record.header.prev}
         return sorted(named - self.sets[commons][0].keys() - self.pending.keys())
+
+    def lacking(self, commons: CommonsId, ids: Sequence[bytes], now_ms: int) -> list[bytes]:
+        here = {identifier for sets in self.sets[commons] for identifier in sets}
+        return [identifier for identifier in ids if identifier not in here]
 
     def wanted_bodies(self, commons: CommonsId) -> list[bytes]:
         return sorted(self.lost)

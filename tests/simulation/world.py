@@ -40,12 +40,21 @@ class Clock:
 class End:
     """One end of a link: a session, what it sent and was not delivered, and what it told."""
 
-    def __init__(self, library: Library, role: Role, clock: Clock, key: SigningKey, expected: bytes | None) -> None:
+    def __init__(
+        self,
+        library: Library,
+        role: Role,
+        clock: Clock,
+        key: SigningKey,
+        expected: bytes | None,
+        *,
+        eager: bool = False,
+    ) -> None:
         random = dice(int.from_bytes(key.public[:4], "big") + role)
         self.library = library
         self.session = Session(
             library, role=role, key=key, channel=CHANNEL, nonce=random(32), random=random, now_ms=clock.now_ms,
-            expected=expected,
+            expected=expected, eager=eager,
         )  # fmt: skip
         self.sent: deque[bytes] = deque()
         self.events: list[Event] = []
@@ -73,13 +82,14 @@ class Link:
         *,
         choose: Chooser = always(0),  # noqa: B008
         names: tuple[str, str] = ("node one", "node two"),
+        eager: tuple[bool, bool] = (False, False),
     ) -> None:
         self.clock = clock or Clock()
         self.choose = choose
         listens = key_of(names[1])
         self.ends = (
-            End(dialler, Role.DIALLER, self.clock, key_of(names[0]), listens.public),
-            End(listener, Role.LISTENER, self.clock, listens, None),
+            End(dialler, Role.DIALLER, self.clock, key_of(names[0]), listens.public, eager=eager[0]),
+            End(listener, Role.LISTENER, self.clock, listens, None, eager=eager[1]),
         )
         self.deliveries = 0
 

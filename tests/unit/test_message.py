@@ -11,6 +11,7 @@ from p2pcommons.core.limits import (
     IDS_PER_FRAME_MAX,
     LISTING_MAX,
     LISTING_NAME_BYTES_MAX,
+    NEWS_IDS_MAX,
     REFUSALS_MAX,
 )
 from p2pcommons.errors import LocalProtocolError, RemoteProtocolError
@@ -37,6 +38,8 @@ MESSAGES = [
     m.Done(1, 0),
     m.End("idle", "nothing was heard"),
     m.Browse(),
+    m.News(2, 1, (ID, b"\x02" * 32)),
+    m.Eager(2, True),
     m.Listing(((ID, "Lavoirs du Léon"), (b"\x02" * 32, ""))),
 ]
 
@@ -73,7 +76,7 @@ def test_a_hello_may_say_more_than_is_known() -> None:
         (b"\x07", "bad_frame"),
         (b"\x90", "bad_frame"),
         (b"\x91\xc3", "bad_frame"),
-        (b"\x91\x0f", "unknown_message"),
+        (b"\x91\x11", "unknown_message"),
         (b"\x91\xff", "unknown_message"),
         (b"\x92\x0b\x07", "bad_message"),  # a value too few
         (encode([11, 4096, 0]), "bad_message"),  # no slot
@@ -102,6 +105,12 @@ def test_a_hello_may_say_more_than_is_known() -> None:
         (encode([14, [[ID, "twice"], [ID, "twice"]]]), "bad_message"),
         (encode([14, [[ID, "n" * (LISTING_NAME_BYTES_MAX + 1)]]]), "bad_message"),
         (encode([14, [[bytes([i]) * 32, ""] for i in range(LISTING_MAX + 1)]]), "bad_message"),
+        (encode([15, 0, 0, []]), "bad_message"),
+        (encode([15, 0, 0, [ID] * (NEWS_IDS_MAX + 1)]), "bad_message"),
+        (encode([15, 0, 2, [ID]]), "bad_message"),
+        (encode([15, 0, 0, [b"short"]]), "bad_message"),
+        (encode([16, 0, 1]), "bad_message"),
+        (encode([16, 4096, True]), "bad_message"),
         (encode([0, {"a": bytes(HELLO_BYTES_MAX)}]), "bad_message"),
     ],
 )

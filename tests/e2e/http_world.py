@@ -1,0 +1,125 @@
+"""A really running node with something of everything in it, and plain HTTP to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiohttp
+
+from p2pcommons.core.record import CommonsId, Subject
+from p2pcommons.node.folder import API_TOKEN, running_node
+from p2pcommons.node.local import local_client
+from tests.e2e.processes import NodeProcess
+
+ABSENT = "ee" * 32
+WAITING = "09" * 32
+JSON = {"Content-Type": "application/json"}
+NDJSON = {"Content-Type": "application/x-ndjson"}
+BYTES = {"Content-Type": "application/octet-stream"}
+PROBLEM = "application/problem+json"
+
+
+class Answer(NamedTuple):
+    """What came back, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+    @property
+    def code(self) -> str:
+        return str(self.json["code"])
+
+
+class Http:
+    """Requests to one node; `own` brings the token."""
+
+    def __init__(self, node: NodeProcess, session: aiohttp.ClientSession) -> None:
+        note = running_node(node.data)
+        assert note is not None
+        self.base = f"http://{note['api']}"
+        self.token = (node.data / API_TOKEN).read_text().strip()
+        self.session = session
+
+    async def __call__(
+        self, method: str, target: str, body: Any = None, headers: Mapping[str, str] = {}, *, own: bool = True
+    ) -> Answer:
+        sent = dict(headers)
+        if own:
+            sent.setdefault("Authorization", f"Bearer {self.token}")
+        if body is not None and not isinstance(body, bytes):
+            body, sent = json.dumps(body).encode(), {**JSON, **sent}
+        async with self.session.request(
+            method, self.base + target, data=None if body is None else BytesIO(body), headers=sent, allow_redirects=False
+        ) as answered:
+            return Answer(answered.status, answered.headers.copy(), await answered.read())
+
+    async def get(self, target: str) -> Any:
+        """The JSON at a path of the API, asked without a token."""
+        answered = await self("GET", f"/api/v1{target}", own=False)
+        assert answered.status == 200, (target, answered)
+        return answered.json
+
+    async def items(self, target: str, limit: int) -> list[Any]:
+        """A whole list, so many items at a time, with each page as promised."""
+        found: list[Any] = []
+        cursor: str | None = None
+        while True:
+            mark = "&" if "?" in target else "?"
+            page = await self.get(f"{target}{mark}limit={limit}" + (f"&cursor={cursor}" if cursor else ""))
+            assert len(page["items"]) <= limit
+            assert page["items"] or not page["next"], "an empty page that is not the last"
+            found += page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return found
+
+
+@asynccontextmanager
+async def http(node: NodeProcess) -> AsyncIterator[Http]:
+    """Requests to a running node."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=120)) as session:
+        yield Http(node, session)
+
+
+async def furnish(node: NodeProcess, place: Path) -> dict[str, str]:
+    """Put something of everything into a node; the names of it."""
+    async with node.client() as alice, local_client(place / "bob") as bob:
+        commons = (await alice.create_commons("Lavoirs", join="open", languages=("fr", "br"))).id
+        await alice.follow(CommonsId(bytes.fromhex(WAITING)))
+        closed = (await bob.create_commons("Fermé")).id
+        await bob.pack(place / "closed.pack", closed)
+        await alice.unpack(place / "closed.pack")
+        names = {"commons": commons.hex(), "waiting": WAITING, "closed": closed.hex(), "absent": ABSENT}
+        for name in ("entry", "gone", "stale", "disputed", "restored", "doubled"):
+            entry = {"type": "place", "title": f"Lavoir {name}", "source": f"test:{name}"}
+            names[name] = str((await alice.add_entry(commons, entry)).entry["id"])
+        await alice.withdraw_entry(Subject(bytes.fromhex(names["gone"])), "perdu")
+        await alice.withdraw_entry(Subject(bytes.fromhex(names["restored"])))
+
+        disputed = Subject(bytes.fromhex(names["disputed"]))
+        line = (await alice.invite(commons)).invitation
+        await bob.join(line)
+        await alice.pack(place / "lavoirs.pack", commons)
+        await bob.unpack(place / "lavoirs.pack")
+        await bob.settle()
+        await alice.patch_entry(disputed, {"title": "Lavoir d’Alice"})
+        await bob.patch_entry(disputed, {"title": "Lavoir de Bob"})
+        await bob.pack(place / "lavoirs.pack", commons)
+        await alice.unpack(place / "lavoirs.pack")
+
+        for port in (29, 39):
+            await alice.add_peer(f"127.0.0.1:{port}")
+        other = await bob.create_commons("Ailleurs")
+        names["invitation"] = (await bob.invite(other.id)).invitation
+    names["pack"] = str(place / "lavoirs.pack")
+    return names
