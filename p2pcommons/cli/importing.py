@@ -90,7 +90,7 @@ class Import:
                 self._progress(self.summary)
         except P2PCommonsError as error:
             if error.code != "no-answer":
-                detail = f"{error.detail}. What was answered before stays: import again, and it goes on."
+                detail = f"{error.detail.rstrip('.')}. What was answered before stays: import again, and it goes on."
                 self.summary.broke_off = P2PCommonsError(error.code, detail)
         if (self._sent or not self._ended) and self.summary.broke_off is None:
             self.summary.broke_off = P2PCommonsError(

@@ -19,6 +19,7 @@ _SEARCHED_REGISTERS: Final = frozenset((
     "description", "place", "home_place", "publisher", "created", "period", "medium", "model", "series", "condition",
     "terms", "stops", "narrator", "interviewer", "instructions", "provenance", "nationality",
 ))  # fmt: skip
+_LIGATURES: Final = (("œ", "oe"), ("Œ", "OE"), ("æ", "ae"), ("Æ", "AE"), ("ß", "ss"))
 _SEARCHED_SETS: Final = ("alternative_titles", "identifiers", "ingredients", "media", "parts", "species")
 _WORDS: Final = {name: field.form.words for name, field in FIELDS.items()}
 _ASIDE: Final = frozenset(("title", "type", "licence", "language"))
@@ -84,7 +85,16 @@ def fold_text(text: str) -> str:
     """A text with case and accents taken away, for order."""
     if text.isascii():
         return text.lower()
-    return "".join(c for c in normalize("NFKD", text.casefold()) if not combining(c))
+    return "".join(c for c in normalize("NFKD", unligated(text).casefold()) if not combining(c))
+
+
+def unligated(text: str) -> str:
+    """A text with its ligatures written out, as people type them: `œuvre` is found by `oeuvre`."""
+    if not text.isascii():
+        for ligature, letters in _LIGATURES:
+            if ligature in text:
+                text = text.replace(ligature, letters)
+    return text
 
 
 def _names(sets: Mapping[str, list[Any]]) -> str:

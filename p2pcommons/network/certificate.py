@@ -13,17 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from cryptography.x509.oid import NameOID
-
 from p2pcommons.errors import StoreError
 
 # RFC 5280 4.1.2.5: this end says "no end known". Clocks of small machines are wrong, so nothing rests on dates.
 _FROM: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _UNTIL: Final = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-_NAME: Final = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "p2pcommons")])
+_BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +43,16 @@ def keep_certificate(path: Path) -> Certificate:
                     "folder_unusable",
                     f"{path} cannot be written: {error.strerror}. Make room, or see whose folder it is, then try again.",
                 ) from error
-        certificate = x509.load_pem_x509_certificate(pem)
-        key = load_pem_private_key(pem, password=None)
-    except (OSError, ValueError, TypeError) as error:
+        text = pem.decode("ascii")
+        der = ssl.PEM_cert_to_DER_cert(text[text.index(_BEGIN) :])
+        listening_context(Certificate(path, der))  # OpenSSL sees whether key and certificate belong together
+    except (OSError, ValueError) as error:
         raise StoreError(
             "bad_certificate",
             f"the certificate in {path} cannot be used ({error}); move the file away and a new one is made, "
             "which costs nothing: other nodes know this node by its key",
         ) from error
-    if not isinstance(key, Ed25519PrivateKey) or key.public_key() != certificate.public_key():
-        raise StoreError("bad_certificate", f"key and certificate in {path} do not belong together; move the file away")
-    return Certificate(path, certificate.public_bytes(Encoding.DER))
+    return Certificate(path, der)
 
 
 def listening_context(certificate: Certificate) -> ssl.SSLContext:
@@ -79,11 +73,18 @@ def dialling_context() -> ssl.SSLContext:
 
 
 def _make() -> bytes:
+    # Imported here: made once in a node's life, and 4 MB of memory in every other one.
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    from cryptography.x509.oid import NameOID
+
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "p2pcommons")])
     key = Ed25519PrivateKey.generate()
     certificate = (
         x509.CertificateBuilder()
-        .subject_name(_NAME)
-        .issuer_name(_NAME)
+        .subject_name(name)
+        .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(_FROM)

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple, cast
 
 import apsw
 
+from p2pcommons.commons.projection import unligated
 from p2pcommons.commons.query import FACETS, SORTS, Query
 from p2pcommons.core.encoding import decode, pack_ordered
 from p2pcommons.core.limits import SEARCH_PHRASES_MAX
@@ -35,7 +36,8 @@ _local = threading.local()
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a text: case and accents folded."""
+    """The words of a text: case, accents and ligatures folded."""
+    text = unligated(text)
     tokenizer: apsw.FTS5Tokenizer | None = getattr(_local, "tokenizer", None)
     if tokenizer is None:  # a connection serves one thread at a time
         tokenizer = _local.tokenizer = apsw.Connection("").fts5_tokenizer(*TOKENIZER)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from os import PathLike, fspath
 from typing import Any, Final
 
+from p2pcommons.commons.projection import unligated
 from p2pcommons.core.merkle import Span
 from p2pcommons.core.record import CommonsId, Record
 from p2pcommons.core.seal import Seal, Sealed
@@ -319,7 +320,8 @@ class SqliteStore(SqliteReader):
                 facets = facet_bytes(map(self._facets.__getitem__, document.facets))
                 title = sort_title(document)
                 self._rows.append(Row(at, number, row.subject, place, facets))
-                words.append((at, document.title, document.creators, document.subjects, document.text))
+                texts = (document.title, document.creators, document.subjects, document.text)
+                words.append((at, *map(unligated, texts)))
             entries.append((at, number, row.subject, row.record, row.digest, place, facets, title, row.view))
             at += 1
         self._next = at

@@ -59,7 +59,11 @@ class Http:
         if body is not None and not isinstance(body, bytes):
             body, sent = json.dumps(body).encode(), {**JSON, **sent}
         async with self.session.request(
-            method, self.base + target, data=None if body is None else BytesIO(body), headers=sent, allow_redirects=False
+            method,
+            self.base + target,
+            data=None if body is None else BytesIO(body),
+            headers=sent,
+            allow_redirects=False,
         ) as answered:
             return Answer(answered.status, answered.headers.copy(), await answered.read())
 

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from tests.e2e.processes import COMMAND, WAIT_S
+from tests.e2e.processes import COMMAND, WAIT_S, command
 
 T = TypeVar("T")
+HERE = ("--no-lan", "--api", "127.0.0.1:0", "--listen", "127.0.0.1:0")  # an `up` that disturbs nobody
 STOP_S_MAX = 5.0  # what a node may take to end (6-interfaces)
 _SLACK_S = 3.0  # what a machine with other work to do may add to that
 
@@ -34,6 +35,14 @@ def told(stderr: str, *says: str) -> str:
     for word in says:
         assert word in line, f"{word!r} is not said: {line}"
     return line
+
+
+def unusable(data: Path, *says: str) -> None:
+    """A folder that cannot be used says so whoever asks."""
+    for words in (("search", "cahier"), ("up", *HERE)):
+        done = command(data, *words, check=False)
+        refused(done, *says)
+        assert done.stdout == ""
 
 
 def quiet(log: str) -> None:

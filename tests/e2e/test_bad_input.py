@@ -7,24 +7,18 @@ import os
 import random
 import shutil
 import sqlite3
-import subprocess
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import P2PCommonsError
-from tests.e2e.judging import quiet, refused, told
-from tests.e2e.processes import COMMAND, NodeProcess, answer, command, made_up
+from tests.e2e.judging import quiet, refused, told, unusable
+from tests.e2e.processes import NodeProcess, answer, command, made_up
 
 SEED = int(os.environ.get("P2PCOMMONS_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 DATABASE = "catalogue.sqlite"
-HERE = ("--no-lan", "--api", "127.0.0.1:0", "--listen", "127.0.0.1:0")
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +38,6 @@ def folder(original: Path, tmp_path: Path) -> Path:
     return tmp_path / "node"
 
 
-def every_way(data: Path, *says: str) -> None:
-    """A folder that cannot be used says so whoever asks."""
-    for words in (("search", "cahier"), ("up", *HERE)):
-        done = command(data, *words, check=False)
-        refused(done, *says)
-        assert done.stdout == ""
-
-
 # -- databases
 
 
@@ -61,7 +47,7 @@ def test_a_database_of_a_newer_version_is_refused_unharmed(folder: Path) -> None
     database.execute(f"PRAGMA user_version={version + 1}")
     database.close()
     before = (folder / DATABASE).read_bytes()
-    every_way(folder, "newer", "update p2pcommons")
+    unusable(folder, "newer", "update p2pcommons")
     assert (folder / DATABASE).read_bytes() == before
     database = sqlite3.connect(folder / DATABASE)
     database.execute(f"PRAGMA user_version={version}")
@@ -83,7 +69,7 @@ def test_a_database_of_another_program_is_refused_unharmed(folder: Path) -> None
     database.commit()
     database.close()
     before = (folder / DATABASE).read_bytes()
-    every_way(folder, "another program", "another data folder")
+    unusable(folder, "another program", "another data folder")
     assert (folder / DATABASE).read_bytes() == before
 
 
@@ -140,183 +126,6 @@ def test_a_wrong_hash_in_a_record_is_named_by_verify_and_the_node_still_serves(f
     quiet(node.log())
 
 
-# -- disks
-
-
-@contextmanager
-def small_disk(place: Path, size: str) -> Iterator[Callable[[str], None]]:
-    """A file system of its own of this size; gives the way to change that. Skips where that is not allowed."""
-    place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)], capture_output=True)
-    if made.returncode:
-        pytest.skip("a small disk can only be made by root")
-
-    def again(option: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{option}", str(place)], check=True, capture_output=True)
-
-    try:
-        yield again
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True, capture_output=True)
-
-
-async def test_a_full_disk_during_an_import_is_one_clear_error_and_loses_nothing_answered(tmp_path: Path) -> None:
-    lines = tmp_path / "lines.jsonl"
-    lines.write_bytes(b"".join(made_up(12_000)))
-    with small_disk(tmp_path / "disk", "9m") as change:
-        node = NodeProcess(tmp_path / "disk" / "node")
-        node._log = tmp_path / "log"  # its own disk is full
-        node.start()
-        try:
-            commons = answer(node.data, "commons", "create", "Plein")["id"]
-            done = command(node.data, "--json", "import", str(lines), check=False)
-            refused(done, "disk is full", "again")
-            broken = json.loads(done.stdout)
-            assert broken["complete"] is False and broken["refused"] == 0
-            assert 0 < broken["added"] < 12_000
-            shown = answer(node.data, "commons", "show", commons)
-            assert shown["entries"] == broken["added"], "answered is kept, refused is not"
-            assert (await _all_found(node, commons, broken["added"])) == broken["added"]
-            refused(command(node.data, "backup", str(tmp_path / "disk" / "b"), check=False), "full")
-            refused(command(node.data, "import", str(lines), check=False), "disk is full")
-            done = command(node.data, "commons", "create", "Un de plus " * 15, check=False)
-            if done.returncode:
-                refused(done, "disk is full")
-                assert [each["name"] for each in answer(node.data, "status")["commons"]] == ["Plein"]
-            before = answer(node.data, "commons", "show", commons)["digest"]
-            node.kill()
-            told(command(node.data, "up", *HERE, check=False).stderr, str(node.data), "room")
-
-            change("size=200m")
-            node.start()
-            assert answer(node.data, "commons", "show", commons)["digest"] == before
-            again = answer(node.data, "import", str(lines), "--commons", commons)
-            assert (again["complete"], again["refused"]) == (True, 0)
-            assert again["added"] + again["unchanged"] == 12_000 and again["unchanged"] >= broken["added"]
-            assert answer(node.data, "verify")["faults"] == []
-            for rebuilt in json_lines(command(node.data, "--json", "rebuild").stdout):
-                assert rebuilt["before"] == rebuilt["after"]
-            assert node.stop() == 0
-            quiet(node.log())
-        finally:
-            node.kill()
-
-
-async def _all_found(node: NodeProcess, commons: str, count: int) -> int:
-    async with node.client() as client:
-        assert (await client.digest(CommonsId(bytes.fromhex(commons)))).entries == count
-        found = await client.export("jsonl", _everything())
-        return sum([chunk.count(b"\n") async for chunk in found.chunks])
-
-
-def _everything():  # type: ignore[no-untyped-def]
-    from p2pcommons.commons.query import Query
-
-    return Query()
-
-
-def json_lines(text: str) -> list[dict[str, object]]:
-    return [json.loads(line) for line in text.splitlines()]
-
-
-def test_a_full_disk_with_no_node_is_one_clear_error_too(tmp_path: Path) -> None:
-    lines = tmp_path / "lines.jsonl"
-    lines.write_bytes(b"".join(made_up(12_000)))
-    with small_disk(tmp_path / "disk", "9m") as change:
-        data = tmp_path / "disk" / "node"
-        command(data, "commons", "create", "Plein")
-        done = command(data, "--json", "import", str(lines), check=False)
-        refused(done, "disk is full")
-        kept = json.loads(done.stdout)["added"]
-        change("size=200m")
-        again = answer(data, "import", str(lines))
-        assert again["complete"] and again["unchanged"] >= kept > 0
-        assert answer(data, "verify")["faults"] == []
-
-
-def test_a_disk_full_from_the_start_is_one_clear_error(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "1m") as change:
-        filler = tmp_path / "disk" / "filler"
-        with pytest.raises(OSError), filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-        data = tmp_path / "disk" / "node"
-        for words in (("commons", "create", "Rien"), ("up", *HERE)):
-            told(command(data, *words, check=False).stderr)
-        filler.unlink()
-        change("size=50m")
-        command(data, "commons", "create", "Rien")
-        assert answer(data, "identity", "show")["person"].startswith("did:key:")
-        words = command(data, "identity", "words").stdout.split()
-        assert len(words) == 12, "half-written secrets"
-
-
-def test_a_read_only_folder_is_one_clear_error(folder: Path, tmp_path: Path) -> None:
-    if os.geteuid():
-        folder.chmod(0o500)
-        (folder / "lock").unlink()
-        try:
-            every_way(folder, str(folder), "--data")
-        finally:
-            folder.chmod(0o700)
-        return
-    bound = subprocess.run(["mount", "--bind", str(folder), str(folder)], capture_output=True)
-    if bound.returncode:
-        pytest.skip("this root may not mount")
-    try:
-        subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True, capture_output=True)
-        every_way(folder, str(folder), "--data")
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True, capture_output=True)
-    assert answer(folder, "commons", "show")["entries"] == 700
-
-
-@pytest.fixture
-def unprivileged() -> Iterator[Path]:
-    """A folder that anybody can reach, and the certainty that commands can run as nobody."""
-    place = Path(tempfile.mkdtemp(prefix="p2pcommons-test-"))
-    place.chmod(0o755)
-    if not os.geteuid() and shutil.which("setpriv"):
-        tried = subprocess.run([*NOBODY, *COMMAND, "--version"], capture_output=True)
-        usable = tried.returncode == 0
-    else:
-        usable = bool(os.geteuid())
-    if not usable:
-        shutil.rmtree(place)
-        pytest.skip("this interpreter cannot be run by a user without rights")
-    yield place
-    shutil.rmtree(place)
-
-
-def as_nobody(data: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    before = [] if os.geteuid() else NOBODY
-    return subprocess.run([*before, *COMMAND, "--data", str(data), *words], capture_output=True, text=True, timeout=120)
-
-
-def test_what_may_not_be_read_or_written_is_one_clear_error(unprivileged: Path) -> None:
-    own = unprivileged / "own"
-    own.mkdir()
-    closed = unprivileged / "closed.jsonl"
-    closed.write_bytes(b'{"title": "x"}\n')
-    closed.chmod(0)
-    forbidden = unprivileged / "forbidden"
-    forbidden.mkdir(mode=0o500)
-    if not os.geteuid():
-        os.chown(own, 65534, 65534)
-    assert as_nobody(own / "node", "commons", "create", "À moi").returncode == 0
-    refused(as_nobody(own / "node", "import", str(closed)), str(closed), "denied")
-    refused(as_nobody(own / "node", "import", "sample", "--map", str(closed)), str(closed), "denied")
-    refused(as_nobody(own / "node", "unpack", str(closed)), str(closed), "denied")
-    for words in (("export", "-o"), ("pack",), ("backup",)):
-        refused(as_nobody(own / "node", *words, str(forbidden / "out")), str(forbidden / "out"), "denied")
-    refused(as_nobody(own / "new", "restore", str(closed)), str(closed), "denied")
-    refused(as_nobody(forbidden / "node", "commons", "list"), str(forbidden / "node"), "--data")
-    refused(as_nobody(forbidden, "commons", "list"), str(forbidden), "--data")
-    (own / "node" / "person.key").chmod(0)
-    refused(as_nobody(own / "node", "commons", "list"), "person.key")
-    forbidden.chmod(0o700)
-
-
 # -- files
 
 
@@ -340,7 +149,9 @@ def test_a_bad_mapping_is_one_line_that_names_what_is_wrong(
 ) -> None:
     (tmp_path / "map.json").write_text(mapping)
     (tmp_path / "c.csv").write_text("name,year\nLavoir,1820\n")
-    done = command(original, "import", str(tmp_path / "c.csv"), "--map", str(tmp_path / "map.json"), "--dry-run", check=False)
+    done = command(
+        original, "import", str(tmp_path / "c.csv"), "--map", str(tmp_path / "map.json"), "--dry-run", check=False
+    )
     refused(done, says)
 
 

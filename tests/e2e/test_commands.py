@@ -40,7 +40,9 @@ class Way(NamedTuple):
 
 RIGHT = [
     Way("status", "", r"here\s+\d+", "live"),
-    Way("commons create", "'Fours à pain' --join open --territory 29019 --language fr --language br", r"^[0-9a-f]{64}$"),
+    Way(
+        "commons create", "'Fours à pain' --join open --territory 29019 --language fr --language br", r"^[0-9a-f]{64}$"
+    ),
     Way("commons create", "'À voter' --join vote --territory FR-29", r"^[0-9a-f]{64}$", "new"),
     Way("commons list", "", r"Brest\s+here", documents=None),
     Way("commons nearby", "", "No neighbour announces", "live", documents=0),
@@ -57,12 +59,21 @@ RIGHT = [
         r"^[0-9a-f]{64}$",
     ),
     Way("entry show", "{entry}", r"title\s+Fontaine"),
-    Way("entry edit", "{edited} --title Puits --field subjects='[\"eau\", \"puits\"]' --clear description", r"title\s+Puits"),
+    Way(
+        "entry edit",
+        '{edited} --title Puits --field subjects=\'["eau", "puits"]\' --clear description',
+        r"title\s+Puits",
+    ),
     Way("entry withdraw", "{doubled} --reason 'un doublon'", "Withdrawn"),
     Way("entry history", "{entry}", r"what\s+entry.edit", documents=None),
     Way("entry conflicts", "", "No conflicts", documents=None),
     Way("search", "fontai", r"1 of 1 entries", documents=None),
-    Way("search", "'' --type place --tag eau --near 48.39,-4.48 --km 3 --sort title --limit 600", "entries", documents=None),
+    Way(
+        "search",
+        "'' --type place --tag eau --near 48.39,-4.48 --km 3 --sort title --limit 600",
+        "entries",
+        documents=None,
+    ),
     Way("search", "nullepart", "Nothing found", documents=0),
     Way("import", "sample --commons Brest", r"\d+ lines read: 0 added or changed, \d+ unchanged, 0 refused"),
     Way("import", "{csv} --map {map} --commons Brest --dry-run", "2 would be added"),
@@ -221,7 +232,13 @@ async def _furnish(node: NodeProcess, place: Path) -> dict[str, str]:
         waiting = (await client.follow(CommonsId(b"\xee" * 32))).id
 
         async def add(title: str, **more: Any) -> str:
-            entry = {"type": "place", "title": title, "place": {"lat": 48.39, "lon": -4.48}, "subjects": ["eau"], **more}
+            entry = {
+                "type": "place",
+                "title": title,
+                "place": {"lat": 48.39, "lon": -4.48},
+                "subjects": ["eau"],
+                **more,
+            }
             return str((await client.add_entry(commons, entry)).entry["id"])
 
         names = {name: await add(name) for name in ("edited", "doubled", "gone")}
@@ -236,7 +253,9 @@ async def _furnish(node: NodeProcess, place: Path) -> dict[str, str]:
     command(node.data, "import", "sample", "--commons", "Brest")
     (place / "c.csv").write_text("name,year\nCalvaire,1820\nCroix,1640\n")
     (place / "map.json").write_text(
-        json.dumps({"fields": {"title": "name", "created": "year"}, "constants": {"type": "place"}, "source": "croix:{name}"})
+        json.dumps(
+            {"fields": {"title": "name", "created": "year"}, "constants": {"type": "place"}, "source": "croix:{name}"}
+        )
     )
     return names | {
         "commons": commons.hex(),
@@ -314,9 +333,7 @@ def test_a_command_that_needs_a_node_prints_json_too(way: Way, world: World, tmp
 
 
 @pytest.mark.parametrize(("way", "where"), cases(WRONG))
-def test_a_command_that_cannot_be_done_says_why_in_one_line(
-    way: Way, where: str, world: World, tmp_path: Path
-) -> None:
+def test_a_command_that_cannot_be_done_says_why_in_one_line(way: Way, where: str, world: World, tmp_path: Path) -> None:
     data = place_of(world, where, tmp_path)
     words = [*way.command.split(), *filled(way, world, tmp_path)]
     done = called("--data", str(data), *words, *(["--json"] if where == "stopped" else []))
@@ -357,14 +374,19 @@ def test_help_and_version_stand_everywhere_and_tell_of_every_command(capsys: pyt
 
 def test_what_one_command_writes_another_reads(world: World, tmp_path: Path) -> None:
     data = world.live.data
-    entry = answer(data, "entry", "add", "--commons", "Brest", "--type", "recipe", "--title", "Far", "--field", "title.br=Farz")
+    entry = answer(
+        data, "entry", "add", "--commons", "Brest", "--type", "recipe", "--title", "Far", "--field", "title.br=Farz"
+    )
     assert answer(data, "entry", "show", entry["id"])["title"] == entry["title"]
     answer(data, "entry", "edit", entry["id"], "--field", "title.br=Farz dindan", "--field", "licence=CC-BY-SA-4.0")
     changed = answer(data, "entry", "show", entry["id"])
     assert changed["title"]["br"] == "Farz dindan" and changed["licence"] == "CC-BY-SA-4.0"
     found = command(data, "--json", "search", '"farz dindan"', "--licence", "CC-BY-SA-4.0").stdout
     assert json.loads(found)["id"] == entry["id"]
-    kinds = [json.loads(line)["body"] for line in command(data, "--json", "entry", "history", entry["id"]).stdout.splitlines()]
+    kinds = [
+        json.loads(line)["body"]
+        for line in command(data, "--json", "entry", "history", entry["id"]).stdout.splitlines()
+    ]
     assert len(kinds) == 2 and kinds[0]["set"]["title.br"] == "Farz dindan"
     answer(data, "entry", "withdraw", entry["id"], "--reason", "essai")
     assert command(data, "--json", "search", '"farz dindan"').stdout == ""
@@ -410,7 +432,18 @@ def test_output_that_the_terminal_cannot_write_is_no_crash(world: World) -> None
 
 
 def test_up_says_where_it_is_and_ends_when_told(tmp_path: Path) -> None:
-    words = ("up", "--api", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--no-lan", "--peer", "127.0.0.1:9", "--follow", NOBODY)
+    words = (
+        "up",
+        "--api",
+        "127.0.0.1:0",
+        "--listen",
+        "127.0.0.1:0",
+        "--no-lan",
+        "--peer",
+        "127.0.0.1:9",
+        "--follow",
+        NOBODY,
+    )
     with started(tmp_path / "n", *words) as process:
         assert process.stdout is not None
         said = ""

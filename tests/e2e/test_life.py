@@ -238,8 +238,10 @@ async def test_a_signal_ends_a_node_with_0_whatever_is_open(
         streams = [await session.get(f"{base}/changes/stream") for _ in range(3)]
         for stream in streams:
             assert (await stream.content.readline()).startswith(b"retry:")
-        reader, writer = await asyncio.open_connection(*str(note_of(node.data)["api"]).split(":"))
-        writer.write(b"POST /api/v1/entries HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n{")  # half a request
+        _, writer = await asyncio.open_connection(*str(note_of(node.data)["api"]).split(":"))
+        writer.write(
+            b"POST /api/v1/entries HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\n{"
+        )  # half a request
         batching = asyncio.create_task(batch())
         await sent.wait()
         await until_async(lambda: _true(len(answered) == 200), "answers to what was sent")

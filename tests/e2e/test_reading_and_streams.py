@@ -72,7 +72,7 @@ async def found(shelf: Shelf, **query: str) -> list[str]:
 @pytest.mark.parametrize(
     ("q", "wanted"),
     [
-        ("eglise", {"église"}),
+        ("eglise", {"église", "chapelle"}),
         ("ÉGLISE", {"église", "chapelle"}),
         ("église saint", {"église"}),
         ("saint eloi clocher", {"église"}),
@@ -101,10 +101,6 @@ async def found(shelf: Shelf, **query: str) -> list[str]:
 async def test_words_are_found_wherever_they_stand_and_however_they_are_accented(
     q: str, wanted: set[str], shelf: Shelf
 ) -> None:
-    if q in ("eglise", "ÉGLISE"):
-        wanted = {"église", "chapelle"}
-    if q == '"':
-        wanted = set(await found(shelf, q=q))  # whatever a lone quote means, it is answered
     assert set(await found(shelf, q=q)) == wanted
 
 
@@ -135,7 +131,7 @@ async def test_filters_all_hold(query: dict[str, str], wanted: set[str], shelf: 
 
 
 async def test_facets_count_what_was_found_and_orders_are_as_asked(shelf: Shelf) -> None:
-    node, commons, names = shelf
+    node, commons, _ = shelf
     async with http(node) as ask:
         page = await ask.get(f"/entries?commons={commons}&facets=type,subjects,licence,language&limit=1")
         assert page["total"] == 6 and len(page["items"]) == 1 and page["order"] == "updated"
@@ -289,14 +285,19 @@ async def test_an_event_stream_goes_on_where_it_was_across_a_restart(shelf: Shel
         commons = (await ask("POST", f"{A}/commons", {"name": "Flux"})).json["id"]
 
         async def add(title: str) -> str:
-            return str((await ask("POST", f"{A}/entries?commons={commons}", {"type": "book", "title": title})).json["id"])
+            return str(
+                (await ask("POST", f"{A}/entries?commons={commons}", {"type": "book", "title": title})).json["id"]
+            )
 
         before = await add("avant")
         async with Events(ask) as events, Events(ask, "0") as all_events:
             assert events.first["retry"].isdigit() and events.first["id"] == events.last
             ids = [await add("un"), await add("deux")]
             assert await events.changes(2) == ids, "from now on, in order"
-            assert before in await all_events.changes(7)
+            seen = await all_events.changes(1)
+            while before not in seen:
+                seen += await all_events.changes(1)
+            assert len(seen) > len(ENTRIES), "from the beginning"
             last = events.last
         missed = [await add("trois"), await add("quatre")]
     assert node.stop() == 0

@@ -184,7 +184,12 @@ TABLE = [
     Ask(f"GET {A}/doctor", f"{A}/doctor", 200),
     Ask(f"GET {A}/doctor", f"{A}/doctor?x=1", 400, "bad-parameter", "x"),
 ]  # fmt: skip
-OWN_TESTS = {f"GET {A}/changes/stream", f"POST {A}/unpack", f"DELETE {A}/commons/{{id}}/follow", f"DELETE {A}/entries/{{id}}"}
+OWN_TESTS = {
+    f"GET {A}/changes/stream",
+    f"POST {A}/unpack",
+    f"DELETE {A}/commons/{{id}}/follow",
+    f"DELETE {A}/entries/{{id}}",
+}
 
 
 class World(NamedTuple):
@@ -209,7 +214,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 async def operations(ask: Http) -> dict[str, dict[str, Any]]:
     document = await ask.get("/openapi.json")
     assert document["openapi"].startswith("3.1")
-    return {f"{method.upper()} {path}": said for path, them in document["paths"].items() for method, said in them.items()}
+    return {
+        f"{method.upper()} {path}": said for path, them in document["paths"].items() for method, said in them.items()
+    }
 
 
 async def test_the_table_knows_every_operation_of_the_running_node(world: World) -> None:
@@ -284,7 +291,9 @@ async def test_only_names_of_this_node_are_answered_and_no_page_elsewhere_may_re
         for host in ("localhost", f"localhost:{port}", "127.0.0.1", f"[::1]:{port}", "LOCALHOST"):
             assert (await ask("GET", f"{A}/status", None, {"Host": host})).status == 200, host
         strange = await ask("GET", f"{A}/status", None, {"Origin": "https://evil.example"})
-        asked_first = await ask("OPTIONS", f"{A}/commons", None, {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"})
+        asked_first = await ask(
+            "OPTIONS", f"{A}/commons", None, {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+        )
         for answered in (strange, asked_first):
             assert not [name for name in answered.headers if name.lower().startswith("access-control")]
 
@@ -318,17 +327,29 @@ async def test_an_etag_tells_whether_an_entry_changed(world: World) -> None:
 
 async def test_a_patch_is_a_merge_patch(world: World) -> None:
     async with http(world.node) as ask:
-        entry = {"type": "place", "title": {"fr": "Lavoir", "en": "Wash-house"}, "subjects": ["eau", "linge"], "description": "x"}
+        entry = {
+            "type": "place",
+            "title": {"fr": "Lavoir", "en": "Wash-house"},
+            "subjects": ["eau", "linge"],
+            "description": "x",
+        }
         made = (await ask("POST", f"{A}/entries?commons={world.names['commons']}", entry)).json
         assert {name: made[name] for name in entry} == entry
         where = f"{A}/entries/{made['id']}"
-        patch = {"title": {"br": "Kanndi", "en": None}, "subjects": ["eau", "pierre"], "description": None, "created": "1820"}
+        patch = {
+            "title": {"br": "Kanndi", "en": None},
+            "subjects": ["eau", "pierre"],
+            "description": None,
+            "created": "1820",
+        }
         changed = (await ask("PATCH", where, patch)).json
         assert changed["title"] == {"fr": "Lavoir", "br": "Kanndi"}
         assert sorted(changed["subjects"]) == ["eau", "pierre"]
         assert "description" not in changed and changed["created"] == "1820" and changed["type"] == "place"
         last = (await ask("GET", f"{where}/history")).json["items"][0]["body"]
-        assert (last["add"], last["remove"]) == ({"subjects": ["pierre"]}, {"subjects": ["linge"]}), "a list is sent as what it means"
+        assert (last["add"], last["remove"]) == ({"subjects": ["pierre"]}, {"subjects": ["linge"]}), (
+            "a list is sent as what it means"
+        )
         assert (await ask("GET", where)).json == changed, "after the answer every read sees it"
 
 
@@ -407,5 +428,7 @@ async def test_metrics_are_readable_by_prometheus(world: World) -> None:
         text = (await ask("GET", "/metrics", own=False)).content.decode()
     sample = re.compile(r'[a-z_][a-z0-9_]*(\{[a-z_]+="([^"\\\n]|\\.)*"(,[a-z_]+="([^"\\\n]|\\.)*")*\})? [-+.eE0-9Na]+')
     lines = [line for line in text.splitlines() if not line.startswith("# ")]
-    assert lines and all(sample.fullmatch(line) for line in lines), [line for line in lines if not sample.fullmatch(line)]
+    assert lines and all(sample.fullmatch(line) for line in lines), [
+        line for line in lines if not sample.fullmatch(line)
+    ]
     assert all(line.startswith("p2pcommons_") for line in lines) and text.endswith("\n")

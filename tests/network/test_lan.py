@@ -182,7 +182,7 @@ def test_containers_and_tunnels_are_neither_announced_nor_dialled(bed: Bed, tmp_
             status = node.ask("GET", "/status")
             assert status["lan"] == ["lan0"]
             assert [one["address"].partition("@")[2][:8] for one in status["addresses"]] == ["10.91.0."]
-            assert [peer["address"] for peer in status["peers"]] == [other]
+            until(lambda node=node, other=other: [peer["address"] for peer in node.peers()] == [other], node.peers)
 
 
 def test_an_interface_may_be_named_instead(bed: Bed, tmp_path: Path) -> None:
