@@ -78,6 +78,10 @@ class Link:
     def __repr__(self) -> str:
         return f"Link({self.role.name.lower()} {self.remote})"
 
+    def comes_from(self, host: str) -> bool:
+        """Whether the other end has this address."""
+        return self.remote.rpartition(":")[0].strip("[]") == host
+
     async def receive(self) -> bytes | None:
         """The next frame, at most 1 MiB; None when the link has ended."""
         if self._closed:

@@ -117,6 +117,8 @@ class LocalNetwork:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> LocalNetwork:
+        # What it cannot send through an interface that is going it tells with a traceback; we tell that it went.
+        logging.getLogger("zeroconf").setLevel(logging.CRITICAL)
         await self._look_again()
         self._watching = asyncio.create_task(self._watch())
         return self
@@ -278,7 +280,13 @@ class _Segment:
             before.cancel()
         task = asyncio.create_task(self._ask(name))
         self._asking[name] = task
-        task.add_done_callback(lambda done: self._asking.pop(name) if self._asking.get(name) is done else None)
+        task.add_done_callback(lambda done: self._asked_about(name, done))
+
+    def _asked_about(self, name: str, task: asyncio.Task[None]) -> None:
+        if self._asking.get(name) is task:
+            del self._asking[name]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("the announcement of %r could not be taken", name[:80], exc_info=error)
 
     async def _ask(self, name: str) -> None:
         """Learn what an announcement says, from what was heard already or by asking."""

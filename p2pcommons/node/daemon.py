@@ -173,9 +173,13 @@ class Node:
             await asyncio.sleep(_SWEEP_S)
             try:
                 for commons in runtime.replica.followed():
-                    await runtime.run(lambda c=commons: runtime.replica.sweep(c, runtime.now_ms()))  # type: ignore[misc]
+                    await runtime.run(lambda c=commons: self._sweep_one(c))  # type: ignore[misc]
             except StoreError as error:
                 logger.error("bytes that were erased could not be taken away yet: %s", error.detail)
+
+    def _sweep_one(self, commons: CommonsId) -> None:
+        if commons in self.runtime.replica.followed():  # a person may have let it go since it was looked up
+            self.runtime.replica.sweep(commons, self.runtime.now_ms())
 
 
 class _running:

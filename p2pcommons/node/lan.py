@@ -132,8 +132,9 @@ class Lan:
             logger.info(text, fields["peer"], extra={"event": "neighbour_found", "fields": fields})
         before = one.sightings.get((neighbour.interface, neighbour.name))
         one.sightings[neighbour.interface, neighbour.name] = neighbour
+        one.contact.places = tuple(address for seen in one.sightings.values() for address in seen.addresses)
         if one.contact.meeting is None:
-            one.contact.address = neighbour.addresses[0]
+            one.contact.address = one.contact.places[0]
         one.stirred.set()
         self._neighbours.strangers.discard(neighbour.key)
         if before is not None and before.told.mark != neighbour.told.mark and self._neighbours.connected(neighbour.key):

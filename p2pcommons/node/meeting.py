@@ -11,11 +11,13 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 from p2pcommons import __version__
 from p2pcommons.core.identity import PublicKey, did_key
-from p2pcommons.core.limits import REFUSALS_MAX, WINDOW_BYTES
+from p2pcommons.core.limits import FRAME_BYTES_MAX, REFUSALS_MAX, WINDOW_BYTES
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import StoreError
 from p2pcommons.network.link import Link, LinkLost
@@ -47,7 +49,11 @@ _FRAMES_WAITING_MAX = 256  # frames behind a slow reader
 # nodes never come near: each has one range under way, so both never stop hearing each other.
 _BYTES_WAITING_MAX = 2 * WINDOW_BYTES
 _CHANGE_PAUSE_S = 0.05  # many changes in a row are told once
-_STEPS_WAITING_MAX = 64  # steps of the sets not told yet; what is dropped is found by an opening
+# What this node wrote is told at once. What others brought is passed on at once too, but not again before so many
+# times as long as telling took: on a busy machine many records go in one frame, with one check and one commit.
+_RELAY_PAUSE: Final = 12
+_RELAY_PAUSE_S_MAX: Final = 0.25
+_STEPS_WAITING_MAX = 256  # steps of the sets not told yet; what is dropped is found by an opening
 NO_ROOM = "this node's disk is nearly full: it takes nothing more now, and goes on when there is room"
 NOTHING_SHARED = "no commons in common"
 CANNOT_KEEP = "this node cannot keep what it is given now; the person who looks after it finds why in its log"
@@ -103,10 +109,12 @@ class Meeting:
     _bytes_waiting: int = 0
     _drained: asyncio.Event = field(default_factory=asyncio.Event)
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    _urgent: asyncio.Event = field(default_factory=asyncio.Event)
     _speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _changed: bool = False
     _grown: deque[tuple[CommonsId, Growth]] = field(default_factory=lambda: deque(maxlen=_STEPS_WAITING_MAX))
     _browsed: bool = False
+    _deadline: int | None = None
 
     async def hold(self) -> None:
         """Serve the link until the session ends or the link is lost."""
@@ -160,6 +168,8 @@ class Meeting:
         """This node's own sets, or what it follows, changed."""
         self._changed = True
         self._grown.extend((change.commons, change.growth) for change in changes)
+        if not all(change.relayed for change in changes) or not changes:
+            self._urgent.set()
         self._stirred.set()
 
     async def end(self, code: str, detail: str) -> None:
@@ -197,11 +207,12 @@ class Meeting:
             self._drained.set()
 
     async def _keep_time(self) -> None:
+        clock = asyncio.get_running_loop().time
+        rested_at = 0.0
         while True:
             session = self._session
             assert session is not None
-            deadline = await self.runtime.engine.run(session.next_deadline, for_peer=True)
-            timeout_s = None if deadline is None else max(0.0, (deadline - self.runtime.now_ms()) / 1000)
+            timeout_s = None if self._deadline is None else max(0.0, (self._deadline - self.runtime.now_ms()) / 1000)
             try:
                 async with asyncio.timeout(timeout_s):  # not wait_for: before Python 3.12 it may lose a cancellation
                     await self._stirred.wait()
@@ -212,10 +223,16 @@ class Meeting:
             if self._changed:
                 if any(growth.ids is None for _, growth in self._grown):
                     await asyncio.sleep(_CHANGE_PAUSE_S)  # an import: many steps that are found by one opening
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(rested_at):
+                        await self._urgent.wait()
+                self._urgent.clear()
                 self._changed = False
                 grown = list(self._grown)
                 self._grown.clear()
+                began = clock()
                 await self._step(lambda session, now_ms, grown=grown: session.local_change(now_ms, grown))  # type: ignore[misc]
+                rested_at = clock() + min(_RELAY_PAUSE_S_MAX, _RELAY_PAUSE * (clock() - began))
 
     async def _step(self, step: Callable[[Session, int], Sequence[Event]]) -> None:
         """One input to the session, in the engine's thread, then all it has to say."""
@@ -223,20 +240,28 @@ class Meeting:
         assert session is not None
         runtime = self.runtime
 
+        def say() -> list[bytes]:
+            said: list[bytes] = []
+            while sum(map(len, said)) < FRAME_BYTES_MAX and (frames := session.data_to_send()):
+                said += frames
+            self._deadline = session.next_deadline()
+            return said
+
         def run() -> tuple[Sequence[Event], list[bytes]]:
             events = step(session, runtime.now_ms())
             if session.state is State.ESTABLISHED and not self._browsed:
                 self._browsed = True
                 events = [*events, *session.browse(runtime.now_ms())]
-            return events, session.data_to_send()
+            return events, say()
 
         async with self._speaking:  # frames go out in the order in which the session made them
             events, frames = await runtime.run(run, for_peer=True)
             while frames:
+                large = sum(map(len, frames)) >= FRAME_BYTES_MAX
                 for frame in frames:
                     self._bytes_waiting += len(frame)
                     await self._frames.put(frame)
-                frames = await runtime.run(session.data_to_send, for_peer=True)
+                frames = await runtime.run(say, for_peer=True) if large else []  # else it had said all
             if session.is_over:
                 await self._frames.put(None)
         for event in events:
@@ -271,7 +296,7 @@ class Meeting:
                 standing.received += event.count
                 standing.state = "receiving"
                 if event.refused and self.runtime.replica.pauses:
-                    await self._pause(event.refused)
+                    await self._pause(standing, event.refused)
             case RecordsSent():
                 self._standing(event.commons).sent += event.count
             case ProgressMade():
@@ -301,9 +326,10 @@ class Meeting:
             self.ended = self.ended or NOTHING_SHARED
             await self.end("closing", NOTHING_SHARED)
 
-    async def _pause(self, refused: int) -> None:
-        """More is refused than a session remembers: it would be offered again and again, so the session ends."""
+    async def _pause(self, standing: Standing, refused: int) -> None:
+        """Say why; where more is refused than a session remembers, it would be offered again and again: the session ends."""
         self.paused += refused
+        standing.why = f"{self.paused:,} records paused: {NO_ROOM}"
         if self.paused > REFUSALS_MAX and not self.unable:
             self.ended, self.unable = NO_ROOM, True
             await self.end("closing", NO_ROOM)

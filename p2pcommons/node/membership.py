@@ -171,7 +171,8 @@ class Membership:
                 raise
             await self._runtime.run(lambda: self._forget_kept(commons))  # tried once: it would fail every time
             raise Refused(
-                "not-a-member", "This invitation does not let you in: it is not whole, or not valid. Ask for another one."
+                "not-a-member",
+                "This invitation does not let you in: it is not whole, or not valid. Ask for another one.",
             ) from error
         await self._runtime.run(lambda: self._forget_kept(commons))
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from p2pcommons.core.address import Address, parse_address
 from p2pcommons.core.identity import PublicKey, did_key, parse_did_key
-from p2pcommons.core.limits import LAN_HEARD_MAX, PENALTY_MS
+from p2pcommons.core.limits import LAN_HEARD_MAX, LAN_YIELD_MS, PENALTY_MS
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import NotFound
 from p2pcommons.network.dial import DialFailed, Dialler
@@ -46,6 +46,7 @@ class Contact:
     address: Address
     kept: bool
     lan: bool = False  # found on the local network; dialled by `node.lan`
+    places: tuple[Address, ...] = ()  # all addresses that it announces there
     pinned: PublicKey | None = None
     state: str = "connecting"
     why: str = ""
@@ -242,12 +243,15 @@ class Neighbours:
         ours = contact is not None
         if contact is not None and contact.lan:
             return not smaller and any(m.peer == peer for m in self._meetings() if m is not meeting)
-        if ours or not smaller:
-            for other in self._contacts.values():
-                if other.lan and other.meeting is not None and other.meeting.peer == peer:
-                    task = asyncio.create_task(other.meeting.end("closing", MET_ALREADY))
-                    self._giving_way.add(task)
-                    task.add_done_callback(self._giving_way.discard)
+        for other in self._contacts.values():
+            if not other.lan or other.meeting is None or other.meeting.peer != peer:
+                continue
+            if ours or not smaller:
+                task = asyncio.create_task(other.meeting.end("closing", MET_ALREADY))
+                self._giving_way.add(task)
+                task.add_done_callback(self._giving_way.discard)
+            elif self._runtime.now_ms() - (other.meeting.connected_at or 0) > 2 * LAN_YIELD_MS:
+                other.meeting.link.cut()  # it would not dial if it knew of this one: it moved, or was started anew
         return False
 
     def _listed(self, meeting: Meeting) -> None:
@@ -418,8 +422,11 @@ class Neighbours:
 
     def _incoming_info(self, meeting: Meeting) -> PeerInfo:
         info = _meeting_info(meeting)
-        found = [c for c in self._contacts.values() if c.lan and c.pinned == meeting.peer]
-        return replace(info, address=found[0].address.target, local=True) if found else info
+        found = [place for c in self._contacts.values() if c.lan and c.pinned == meeting.peer for place in c.places]
+        if not found:
+            return info
+        near = [place for place in found if meeting.link.comes_from(place.host)] or found
+        return replace(info, address=near[0].target, local=True)
 
 
 def _lan_name(contact: Contact) -> str:

@@ -94,18 +94,18 @@ class Runtime:
 
     async def run(self, job: Callable[[], T], *, for_peer: bool = False) -> T:
         """Run a job in the engine's thread; what it changed is told to those who listen. `for_peer`: others go first."""
-        return await self.engine.run(lambda: self._told(job), for_peer=for_peer)
+        return await self.engine.run(lambda: self._told(job, for_peer), for_peer=for_peer)
 
     async def read(self, job: Callable[[SqliteReader], T]) -> T:
         """Run a reading job on a connection of its own; it sees all that was answered before."""
         return await self.readers.run(job)
 
-    def _told(self, job: Callable[[], T]) -> T:
+    def _told(self, job: Callable[[], T], for_peer: bool) -> T:
         try:
             return job()
         finally:
             if self.replica.changes:
-                changes = list(self.replica.changes)
+                changes = [change._replace(relayed=for_peer) for change in self.replica.changes]
                 self.replica.changes.clear()
                 assert self._loop is not None
                 self._loop.call_soon_threadsafe(self._tell, changes)

@@ -62,6 +62,7 @@ class Change(NamedTuple):
     records: int
     subjects: Sequence[bytes]
     growth: Growth
+    relayed: bool = False  # a peer brought it
 
 
 class Holding(Generic[C]):

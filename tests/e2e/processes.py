@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,22 @@ class NodeProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._log = data.with_name(data.name + ".log")
 
-    def start(self, *arguments: str, listen: str = "127.0.0.1:0", wait: bool = True) -> NodeProcess:
-        """Start it; `wait`: until it answers."""
+    def start(
+        self,
+        *arguments: str,
+        listen: str = "127.0.0.1:0",
+        wait: bool = True,
+        variables: Mapping[str, str] | None = None,
+    ) -> NodeProcess:
+        """Start it; `wait`: until it answers. `variables`: of its environment, besides those here."""
         words = ["up", "--api", "127.0.0.1:0", "--listen", listen, "--no-lan", *arguments]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen([*COMMAND, "--data", str(self.data), *words], stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                [*COMMAND, "--data", str(self.data), *words],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **(variables or {})},
+            )
         if wait:
             self.wait_ready()
         return self

@@ -10,8 +10,9 @@ class CountingProxy:
     """Forwards every connection to one address, within `async with`."""
 
     def __init__(self, target: str) -> None:
-        host, _, port = target.rpartition(":")
-        self._target = (host, int(port))
+        self.target = target
+        """HOST:PORT of what is behind it."""
+        self._pulled = False
         self.bytes_passed = 0
         self.connections = 0
         self._writers: set[asyncio.StreamWriter] = set()
@@ -39,10 +40,22 @@ class CountingProxy:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    def pull(self) -> None:
+        """As a cable that is pulled: nothing passes until `plug`."""
+        self._pulled = True
+        self.cut()
+
+    def plug(self) -> None:
+        """The cable is back."""
+        self._pulled = False
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        host, _, port = self.target.rpartition(":")
         try:
-            far_reader, far_writer = await asyncio.open_connection(*self._target)
+            if self._pulled:
+                raise OSError
+            far_reader, far_writer = await asyncio.open_connection(host, int(port))
         except OSError:
             writer.transport.abort()
             return

@@ -65,6 +65,7 @@ RIGHT = [
         r"title\s+Puits",
     ),
     Way("entry withdraw", "{doubled} --reason 'un doublon'", "Withdrawn"),
+    Way("entry restore", "{restored}", "Shown again"),
     Way("entry history", "{entry}", r"what\s+entry.edit", documents=None),
     Way("entry conflicts", "", "No conflicts", documents=None),
     Way("search", "fontai", r"1 of 1 entries", documents=None),
@@ -129,6 +130,7 @@ WRONG = [
     Way("entry edit", "{entry} --field nulle=part", "nulle"),
     Way("entry edit", f"{NOBODY} --title x", "search"),
     Way("entry withdraw", "{gone}", "perdue"),
+    Way("entry restore", NOBODY, "search"),
     Way("entry history", NOBODY, "search"),
     Way("entry conflicts", "--commons nulle-part", "commons list"),
     Way("search", "x --commons nulle-part", "commons list"),
@@ -150,6 +152,7 @@ WRONG = [
     Way("peer remove", "127.0.0.1:49", "peer list", "live"),
     Way("peer block", "quelqu’un", "key", "live"),
     Way("identity words", "--language xx", "fr"),
+    Way("identity device", "", "no commons yet", "new"),
     Way("identity adopt", "{device}", "--data"),
     Way("identity adopt", "p2pcommons-device:rien", "copy it again", "new"),
     Way("identity adopt", "{invitation}", "p2pcommons-device:", "new"),
@@ -241,9 +244,10 @@ async def _furnish(node: NodeProcess, place: Path) -> dict[str, str]:
             }
             return str((await client.add_entry(commons, entry)).entry["id"])
 
-        names = {name: await add(name) for name in ("edited", "doubled", "gone")}
+        names = {name: await add(name) for name in ("edited", "doubled", "gone", "restored")}
         names["entry"] = await add("Fontaine", description="Une fontaine")
-        await client.withdraw_entry(Subject(bytes.fromhex(names["gone"])), "perdue")
+        for name in ("gone", "restored"):
+            await client.withdraw_entry(Subject(bytes.fromhex(names[name])), "perdue")
         for port in (29, 39):
             await client.add_peer(f"127.0.0.1:{port}")
         await client.recovery_words()

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bed import Host, connect
 
+from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.node.folder import API_TOKEN, running_node
 
 COMMAND = (sys.executable, "-m", "p2pcommons.cli.main")
@@ -97,6 +99,15 @@ class NodeOn:
 
     def follow(self, commons: str) -> None:
         self.ask("POST", f"/commons/{commons}/follow", {"addresses": []})
+
+    def welcome(self, commons: str, *others: NodeOn) -> None:
+        """Let others join, by invitations that name no address: where this node is, they must find out."""
+        for other in others:
+            made = self.ask("POST", f"/commons/{commons}/invitations", {})
+            line = replace(parse_invitation(made["invitation"]), addresses=()).line()
+            other.ask("POST", "/commons/join", {"invitation": line})
+        for other in others:
+            until(lambda other=other: other.ask("GET", f"/commons/{commons}")["member"], other.peers)  # type: ignore[misc]
 
     def add(self, commons: str, *titles: str) -> None:
         for title in titles:

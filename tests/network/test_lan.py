@@ -28,10 +28,11 @@ def test_two_hosts_meet_untold_and_what_is_announced_can_be_followed(bed: Bed, t
         assert [peer["why"].partition(";")[0] for peer in bob.peers()] == ["no commons in common"]
         bob.follow(commons)
         equal(commons, alice, bob, entries=2)
+        alice.welcome(commons, bob)
         bob.add(commons, "Lavoir du moulin")
         equal(commons, alice, bob, entries=3)
-        (seen,) = alice.peers()
-        assert (seen["key"], seen["address"], seen["local"]) == (bob.key(), "10.91.0.2:7421", True)
+        until(lambda: [(p["address"], p["local"]) for p in alice.peers()] == [("10.91.0.2:7421", True)], alice.peers)
+        assert alice.connected() == {bob.key()}
         bob.follow(closed)  # who knows its id reads it
         equal(closed, alice, bob)
 
@@ -78,8 +79,7 @@ def test_two_that_cannot_reach_each_other_meet_through_a_third(bed: Bed, tmp_pat
     with NodeOn(west, tmp_path) as alice, NodeOn(both, tmp_path) as box, NodeOn(east, tmp_path) as eve:
         commons = alice.found("Moulins", "open")
         alice.add(commons, "Moulin du pont")
-        for node in (box, eve):
-            node.follow(commons)
+        alice.welcome(commons, box, eve)
         equal(commons, alice, box, eve, entries=1)
         eve.add(commons, "Moulin de la mer")
         alice.add(commons, "Moulin du bois")
@@ -87,8 +87,8 @@ def test_two_that_cannot_reach_each_other_meet_through_a_third(bed: Bed, tmp_pat
         assert box.connected() == {alice.key(), eve.key()}
         assert alice.connected() == eve.connected() == {box.key()}
         # On each side only the address of that side is told.
-        assert [peer["address"] for peer in alice.peers()] == ["10.91.0.9:7421"]
-        assert [peer["address"] for peer in eve.peers()] == ["10.92.0.9:7421"]
+        until(lambda: [peer["address"] for peer in alice.peers()] == ["10.91.0.9:7421"], alice.peers)
+        until(lambda: [peer["address"] for peer in eve.peers()] == ["10.92.0.9:7421"], eve.peers)
         assert box.ask("GET", "/status")["lan"] == ["lan0", "lan1"]
 
 
@@ -97,8 +97,7 @@ def test_a_cable_that_is_pulled_and_put_back_is_noticed(bed: Bed, tmp_path: Path
     one, two, three = (bed.host(f"h{n}").plug("lan0", hall, f"10.91.0.{n}/24") for n in (1, 2, 3))
     with NodeOn(one, tmp_path) as alice, NodeOn(two, tmp_path) as bob, NodeOn(three, tmp_path) as carol:
         commons = alice.found("Bibliothèque", "open")
-        for node in (bob, carol):
-            node.follow(commons)
+        alice.welcome(commons, bob, carol)
         alice.add(commons, "Premier")
         equal(commons, alice, bob, carol, entries=1)
         two.pull("lan0")
@@ -115,8 +114,8 @@ def test_a_host_that_comes_back_with_another_address_is_met_there(bed: Bed, tmp_
     hall = bed.switch("hall")
     one, two = (bed.host(f"h{n}").plug("lan0", hall, f"10.91.0.{n}/24") for n in (1, 2))
     with NodeOn(one, tmp_path) as alice, NodeOn(two, tmp_path) as bob:
-        commons = alice.found("Cartes", "open")
-        bob.follow(commons)
+        commons = alice.found("Cartes")
+        alice.welcome(commons, bob)
         equal(commons, alice, bob)
         two.ip("addr", "del", "10.91.0.2/24", "dev", "lan0")
         two.ip("addr", "add", "10.91.0.77/24", "dev", "lan0")
@@ -133,9 +132,8 @@ def test_a_hall_that_is_cut_in_two_becomes_one_again(bed: Bed, tmp_path: Path) -
     hosts = [bed.host(f"h{n}").plug("lan0", place, f"10.91.0.{n + 1}/24") for n, place in enumerate(places)]
     with ExitStack() as stack:
         nodes = [stack.enter_context(NodeOn(host, tmp_path)) for host in hosts]
-        commons = nodes[0].found("Salle des fêtes", "open")
-        for node in nodes[1:]:
-            node.follow(commons)
+        commons = nodes[0].found("Salle des fêtes")
+        nodes[0].welcome(commons, *nodes[1:])
         equal(commons, *nodes)
         uplink.cut()
         for number, node in enumerate(nodes):
@@ -156,6 +154,7 @@ def test_over_a_line_that_loses_and_delays_all_comes_through(bed: Bed, tmp_path:
         until(lambda: "Chemins" in bob.nearby(), bob.peers)
         bob.follow(commons)
         equal(commons, alice, bob, entries=60)
+        alice.welcome(commons, bob)
         bob.add(commons, "Chemin du bout")
         equal(commons, alice, bob, entries=61)
     (line,) = bed.lines
@@ -205,7 +204,7 @@ def test_a_node_that_starts_anew_elsewhere_is_found_anew(bed: Bed, tmp_path: Pat
         with NodeOn(two, tmp_path, "--listen", "0.0.0.0:7555") as bob:
             alice.add(commons, "Haricot")
             equal(commons, alice, bob, entries=1)
-            assert [peer["address"] for peer in alice.peers()] == ["10.91.0.2:7555"]
+            until(lambda: [peer["address"] for peer in alice.peers()] == ["10.91.0.2:7555"], alice.peers)
             bob.kill()  # without a word
             bob.start()
             alice.add(commons, "Fève")
