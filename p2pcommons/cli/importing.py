@@ -94,7 +94,8 @@ class Import:
                 self.summary.broke_off = P2PCommonsError(error.code, detail)
         if (self._sent or not self._ended) and self.summary.broke_off is None:
             self.summary.broke_off = P2PCommonsError(
-                "cut_off", "The node stopped answering; what it answered stays. Start it, then import again: it goes on."
+                "cut_off",
+                "The node stopped answering; what it answered stays. Start it, then import again: it goes on.",
             )
         return self._closed()
 
@@ -172,7 +173,9 @@ class Import:
 
 
 def _encoded(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")  # half a character: the node refuses the line, and says so
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )  # half a character: the node refuses the line, and says so
 
 
 class LineNumbers:

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 _PORTS_TRIED: Final = 100
 _SWEEP_S: Final = 3600.0
+_TEND_S: Final = 1.0
 _SETTLE_S: Final = 30.0
 
 
@@ -71,7 +72,7 @@ class Node:
                 await self.commons.follow(commons)
             for address in settings.peers:
                 await neighbours.add(address, kept=False)
-            for work in (self._settle, self._sweep, lambda: self._watch_disk(neighbours)):
+            for work in (self._settle, self._sweep, self._tend, lambda: self._watch_disk(neighbours)):
                 await self._stack.enter_async_context(_running(work))
         except BaseException:
             await self._stack.aclose()
@@ -176,6 +177,13 @@ class Node:
                     await runtime.run(lambda c=commons: self._sweep_one(c))  # type: ignore[misc]
             except StoreError as error:
                 logger.error("bytes that were erased could not be taken away yet: %s", error.detail)
+
+    async def _tend(self) -> None:
+        """Once a second: fold the entries of very many records (chapter 20, "Cost")."""
+        while True:
+            await asyncio.sleep(_TEND_S)
+            if self.runtime.replica.has_late():
+                await self.runtime.run(self.runtime.replica.tend)
 
     def _sweep_one(self, commons: CommonsId) -> None:
         if commons in self.runtime.replica.followed():  # a person may have let it go since it was looked up

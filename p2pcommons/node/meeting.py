@@ -44,6 +44,7 @@ from p2pcommons.sync.session import Session, State
 
 logger = logging.getLogger(__name__)
 _REASONS_TOLD_MAX = 5
+_FRAMES_AT_ONCE: Final = 8  # frames that came and wait: of small ones many a time, of 1 MiB this many at worst
 _FRAMES_WAITING_MAX = 256  # frames behind a slow reader
 # And their bytes. Packs have their window; answers to ranges have none, and 256 of those would be 64 MiB. Two honest
 # nodes never come near: each has one range under way, so both never stop hearing each other.
@@ -192,13 +193,33 @@ class Meeting:
     # -- the three tasks
 
     async def _receive(self) -> None:
-        while (frame := await self.link.receive()) is not None:
-            while self._bytes_waiting > _BYTES_WAITING_MAX:  # who asks and does not read is not heard any further
-                self._drained.clear()
-                await self._drained.wait()
-            await self._step(lambda session, now_ms, frame=frame: session.receive_data(frame, now_ms))  # type: ignore[misc]
-            if self._session is None or self._session.is_over:
-                return
+        """Hand over what came; on a busy machine several frames at a time, which saves a walk to the engine for each."""
+        coming: asyncio.Queue[bytes | None] = asyncio.Queue(_FRAMES_AT_ONCE)
+        reading = asyncio.create_task(self._read(coming))
+        try:
+            while True:
+                frames = [await coming.get()]
+                while not coming.empty() and sum(len(frame or b"") for frame in frames) < FRAME_BYTES_MAX:
+                    frames.append(coming.get_nowait())
+                while self._bytes_waiting > _BYTES_WAITING_MAX:  # who asks and does not read is not heard any further
+                    self._drained.clear()
+                    await self._drained.wait()
+                heard = [frame for frame in frames if frame is not None]
+                await self._step(lambda session, now_ms, heard=heard: _receive_all(session, heard, now_ms))  # type: ignore[misc]
+                if self._session is None or self._session.is_over:
+                    return
+                if None in frames:
+                    return await reading  # raises what ended the link
+        finally:
+            reading.cancel()
+
+    async def _read(self, coming: asyncio.Queue[bytes | None]) -> None:
+        try:
+            while (frame := await self.link.receive()) is not None:
+                await coming.put(frame)
+        finally:
+            with suppress(asyncio.CancelledError):
+                await coming.put(None)
 
     async def _send(self) -> None:
         while (frame := await self._frames.get()) is not None:
@@ -299,6 +320,8 @@ class Meeting:
                     await self._pause(standing, event.refused)
             case RecordsSent():
                 self._standing(event.commons).sent += event.count
+            case ProgressMade() if self.paused and self.runtime.replica.pauses:
+                pass
             case ProgressMade():
                 standing = self._standing(event.commons)
                 standing.state, standing.have, standing.of = "receiving", event.have, event.of
@@ -329,7 +352,7 @@ class Meeting:
     async def _pause(self, standing: Standing, refused: int) -> None:
         """Say why; where more is refused than a session remembers, it would be offered again and again: the session ends."""
         self.paused += refused
-        standing.why = f"{self.paused:,} records paused: {NO_ROOM}"
+        standing.state, standing.why = "differs", f"{self.paused:,} records paused: {NO_ROOM}"
         if self.paused > REFUSALS_MAX and not self.unable:
             self.ended, self.unable = NO_ROOM, True
             await self.end("closing", NO_ROOM)
@@ -339,6 +362,15 @@ class Meeting:
 
     def _name(self) -> str:
         return self.link.remote if self.peer is None else did_key(self.peer)
+
+
+def _receive_all(session: Session, frames: Sequence[bytes], now_ms: int) -> list[Event]:
+    events: list[Event] = []
+    for frame in frames:
+        events += session.receive_data(frame, now_ms)
+        if session.is_over:
+            break
+    return events
 
 
 def _but_for(event: Completed) -> str:

@@ -228,6 +228,10 @@ class MemoryStore:
             records.sort(key=lambda record: (record.header.time, record.id))
         return found
 
+    def crowded(self, commons: CommonsId, subjects: Iterable[bytes], most: int) -> set[bytes]:
+        """Those that more than `most` records are about."""
+        return {subject for subject, records in self.about(commons, subjects).items() if len(records) > most}
+
     def tree(self, seal: Seal) -> dict[Span, bytes]:
         """Leaves kept and nodes for the others."""
         return {**self._nodes.get(seal, {}), **spans(self._leaves.get(seal, {}))}

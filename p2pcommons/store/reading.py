@@ -143,6 +143,17 @@ class SqliteReader:
             found.setdefault(record.header.subject, []).append(record)
         return found
 
+    def crowded(self, commons: CommonsId, subjects: Iterable[bytes], most: int) -> set[bytes]:
+        """Those of these subjects that more than `most` plane-1 records are about; looks no further than that."""
+        with self.moment():
+            number = self._number(commons)
+            rows = self._database.each(
+                "SELECT subject FROM record INDEXED BY record_subject"
+                " WHERE subject=? AND commons=? AND plane=? LIMIT 1 OFFSET ?",
+                [(subject, number, Plane.CATALOGUE, most) for subject in dict.fromkeys(subjects)],
+            )
+        return {row[0] for row in rows}
+
     def entries(self, commons: CommonsId, subjects: Iterable[bytes]) -> dict[bytes, EntryState]:
         """What is kept of these entries; absent where they have no record."""
         with self.moment():

@@ -14,7 +14,7 @@ from typing import Generic, NamedTuple, TypeVar
 from p2pcommons.core.clock import is_later
 from p2pcommons.core.limits import NEWS_IDS_MAX
 from p2pcommons.core.merkle import Span
-from p2pcommons.core.record import CommonsId, Plane, Record, Subject, body_hash, commons_of
+from p2pcommons.core.record import CommonsId, Plane, Record, body_hash, commons_of
 from p2pcommons.core.seal import Seal, Sealed
 from p2pcommons.sync.bodies import due, put_wanted, quarantine, release, wanted
 from p2pcommons.sync.digest import EMPTY, add, fingerprint, published, remove, state
@@ -22,13 +22,13 @@ from p2pcommons.sync.gossip import Growth
 from p2pcommons.sync.meaning import C, Meaning
 from p2pcommons.sync.packing import Packer
 from p2pcommons.sync.range_index import RangeIndex
-from p2pcommons.sync.storage import CommonsState, EntryRow, EntryState, Key, SetState, Store
+from p2pcommons.sync.storage import CommonsState, EntryRow, Key, SetState, Store
+from p2pcommons.sync.views import Views
 from p2pcommons.sync.waiting import Waiting
 
 T = TypeVar("T")
 SYNCED_PLANES = (Plane.CHARTER, Plane.CATALOGUE)
 _NOTHING = CommonsState(EMPTY, EMPTY, 0, 0, 0)
-_VIEWS_MODULUS = 1 << 256
 _KEYS_PER_READ = 20_000  # places read at once when a range index is built: 3 MB of tuples
 _IDS_PER_STEP = 4096  # records or entries of one read where there may be any number: some 10 MB
 
@@ -80,6 +80,7 @@ class Holding(Generic[C]):
         self._now_ms = 0  # when records came last
         self._ranges: dict[int, RangeIndex] = {}
         self.packer = Packer(store)
+        self._views = Views(commons, store, meaning)
         self.number = number
         kept = store.state(commons)
         records = [] if kept is None else store.charter(commons)
@@ -347,6 +348,8 @@ class Holding(Generic[C]):
                 done |= subjects
                 self._refold(subjects)
                 progress(self.state.catalogue.count)
+            assert self.charter is not None
+            self.state = self._views.tend(self.state, self.charter)
         self._ranges.clear()
         self._changed(0, [])
         return self.digest()
@@ -372,50 +375,40 @@ class Holding(Generic[C]):
         with self._changing():
             self._store.put_records(self.commons, records, trees)
             self.state = replace(self.state, catalogue=add(self.state.catalogue, [s.record.id for s in records]))
-            self._put_rows(singles, {})
+            self.state = self._views.put(self.state, singles, {})
             self._refold(others)
         self._index(Plane.CATALOGUE, records, ())
         self._changed(len(records), list(by_subject), _ids(records))
 
     def _refold(self, subjects: Iterable[bytes]) -> None:
-        if self.charter is None:
-            return
-        for some in _steps(sorted(subjects)):
-            known = self._store.entries(self.commons, some)
-            about = self._store.about(self.commons, some)
-            rows = [
-                self._meaning.row(subject, about[subject], self.charter)
-                if subject in about
-                else EntryRow(Subject(subject), None, None, bytes(32), None)  # no record is left: no part of the sum
-                for subject in some
-            ]
-            self._put_rows(rows, known)
+        if self.charter is not None:
+            self.state = self._views.fold(self.state, subjects, self.charter)
 
-    def _put_rows(self, rows: Sequence[EntryRow], known: Mapping[bytes, EntryState]) -> None:
-        if not rows:
-            return
-        views = self.state.views
-        shown = self.state.entries
-        for row in rows:
-            before = known.get(row.subject)
-            if before is not None:
-                views -= int.from_bytes(before.digest, "big")
-                shown -= before.shown
-            views += int.from_bytes(row.digest, "big")
-            shown += row.document is not None
-        self.state = replace(self.state, views=views % _VIEWS_MODULUS, entries=shown)
-        self._store.put_entries(self.commons, rows)
+    @property
+    def late(self) -> bool:
+        """Whether `tend` has anything to do."""
+        return bool(self._views.late)
+
+    def tend(self) -> bool:
+        """Fold the entries that were put off for their many records; whether there were any."""
+        if self.charter is None or not self._views.late:
+            return False
+        late = sorted(self._views.late)
+        with self._changing():
+            self.state = self._views.tend(self.state, self.charter)
+        self._changed(0, late)
+        return True
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """One transaction; if it fails (a full disk), memory goes back to what is on disk."""
-        before = self.state, self.charter, self.wanted, self._charter_lost
+        before = self.state, self.charter, self.wanted, self._charter_lost, self._views.late
         try:
             with self._store.transaction():
                 yield
                 self._store.put_state(self.commons, self.state)
         except BaseException:
-            self.state, self.charter, self.wanted, self._charter_lost = before
+            self.state, self.charter, self.wanted, self._charter_lost, self._views.late = before
             self._ranges.clear()
             raise
 

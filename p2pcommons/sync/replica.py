@@ -266,6 +266,14 @@ class Replica(Generic[C]):
         """Take the bytes of what has been erased for 30 days and still is; returns how many bodies went."""
         return self._of(commons).sweep(now_ms)
 
+    def has_late(self) -> bool:
+        """Whether `tend` has anything to do; safe to ask from any thread."""
+        return any(held.late for held in list(self._held.values()))
+
+    def tend(self) -> int:
+        """Fold the entries that were put off, in all commons; how many commons changed. Once a second is enough."""
+        return sum([held.tend() for held in list(self._held.values())])
+
     def rebuild(self, commons: CommonsId, progress: Callable[[int], None] = lambda done: None) -> Digest:
         """Make all rows and sums of views anew from the records."""
         return self._of(commons).rebuild(progress)

@@ -115,6 +115,10 @@ class Reader(Protocol):
         """All plane-1 records kept about each of these subjects (absent where none)."""
         ...
 
+    def crowded(self, commons: CommonsId, subjects: Iterable[bytes], most: int) -> set[bytes]:
+        """Those of these subjects that more than `most` plane-1 records are about."""
+        ...
+
     def entries(self, commons: CommonsId, subjects: Iterable[bytes]) -> dict[bytes, EntryState]:
         """The rows kept of these entries (absent where none)."""
         ...

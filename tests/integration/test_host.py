@@ -447,8 +447,9 @@ def fills(monkeypatch: pytest.MonkeyPatch, room: Room) -> Callable[[Node, bool],
 
 
 async def test_a_node_with_little_disk_takes_nothing_says_so_and_goes_on_when_there_is_room(
-    tmp_path: Path, fills: Callable[[Node, bool], None]
+    tmp_path: Path, fills: Callable[[Node, bool], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("p2pcommons.sync.exchange.ROUND_EVERY_MS", 10**9)  # no round but for a reason
     async with running(tmp_path / "one") as one:
         commons = await filled(one, 30)
         async with running(tmp_path / "two", address_of(one), follow=(commons.hex(),)) as two:
