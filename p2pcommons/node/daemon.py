@@ -183,7 +183,10 @@ class Node:
         while True:
             await asyncio.sleep(_TEND_S)
             if self.runtime.replica.has_late():
-                await self.runtime.run(self.runtime.replica.tend)
+                try:
+                    await self.runtime.run(self.runtime.replica.tend)
+                except StoreError as error:
+                    logger.error("entries of very many records could not be shown anew yet: %s", error.detail)
 
     def _sweep_one(self, commons: CommonsId) -> None:
         if commons in self.runtime.replica.followed():  # a person may have let it go since it was looked up
