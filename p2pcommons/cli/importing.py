@@ -173,9 +173,8 @@ class Import:
 
 
 def _encoded(entry: dict[str, Any]) -> bytes:
-    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "surrogatepass"
-    )  # half a character: the node refuses the line, and says so
+    # Half a character (a lone surrogate) goes on its way too: the node refuses the line, and says so.
+    return json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
 class LineNumbers:

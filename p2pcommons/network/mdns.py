@@ -71,7 +71,14 @@ class InterfaceFound:
     interface: Interface
 
 
-Event: TypeAlias = Found | Lost | InterfaceLost | InterfaceFound
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The interfaces were looked at: these are all addresses that this machine has now, loopback's apart."""
+
+    present: frozenset[IPv4Address | IPv6Address]
+
+
+Event: TypeAlias = Found | Lost | InterfaceLost | InterfaceFound | Looked
 
 
 class Place(NamedTuple):
@@ -156,7 +163,8 @@ class LocalNetwork:
 
     async def _look_again(self) -> None:
         """Open what came and close what went or changed."""
-        present = set(choose(self._look(), self._named))
+        cards = list(self._look())
+        present = set(choose(cards, self._named))
         for interface in [one for one in self._segments if one not in present]:
             self._close(interface)
             steady = (one for one in present if (one.index, one.flaps) == (interface.index, interface.flaps))
@@ -176,6 +184,7 @@ class LocalNetwork:
             logger.info("looking for neighbours on %s", interface.name)
             self._segments[interface] = segment
             self._tell(InterfaceFound(interface))
+        self._tell(Looked(frozenset(address.ip for card in cards for address in card.interface.addresses)))
 
     def _close(self, interface: Interface) -> None:
         segment = self._segments.pop(interface)

@@ -19,7 +19,7 @@ from p2pcommons.core.identity import PublicKey, did_key
 from p2pcommons.core.limits import LAN_HEARD_MAX, LAN_MEETINGS_MAX, LAN_PAUSE_MS_MAX, LAN_YIELD_MS
 from p2pcommons.network.announcement import PROTOCOL_VERSIONS, Neighbour, Told
 from p2pcommons.network.interfaces import Card, Interface, look
-from p2pcommons.network.mdns import Event, Found, InterfaceFound, InterfaceLost, LocalNetwork, Lost, Place
+from p2pcommons.network.mdns import Event, Found, InterfaceFound, InterfaceLost, LocalNetwork, Looked, Lost, Place
 from p2pcommons.node.neighbours import BACKOFF_S_MAX, BACKOFF_S_MIN, STABLE_S, Contact, Neighbours
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Instant
@@ -113,8 +113,10 @@ class Lan:
                         self._forget(key)
             case InterfaceLost(interface, gone):
                 logger.info("%s is gone or has changed", interface.name)
-                self._neighbours.cut({str(ip) for ip in gone})
+                self._neighbours.cut(lambda local: local in gone)
                 self._moved(self._network.interfaces)
+            case Looked(present):
+                self._neighbours.cut(lambda local: local not in present and not local.is_loopback)
             case InterfaceFound():
                 self._moved(self._network.interfaces)
 

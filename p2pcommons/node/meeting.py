@@ -44,7 +44,8 @@ from p2pcommons.sync.session import Session, State
 
 logger = logging.getLogger(__name__)
 _REASONS_TOLD_MAX = 5
-_FRAMES_AT_ONCE: Final = 8  # frames that came and wait: of small ones many a time, of 1 MiB this many at worst
+_FRAMES_AT_ONCE: Final = 32  # small frames that came and wait to be taken together
+_FRAME_BYTES_SMALL: Final = 16 * 1024  # what comes live is smaller; such frames wait in 0.5 MiB at worst
 _FRAMES_WAITING_MAX = 256  # frames behind a slow reader
 # And their bytes. Packs have their window; answers to ranges have none, and 256 of those would be 64 MiB. Two honest
 # nodes never come near: each has one range under way, so both never stop hearing each other.
@@ -199,8 +200,10 @@ class Meeting:
         try:
             while True:
                 frames = [await coming.get()]
-                while not coming.empty() and sum(len(frame or b"") for frame in frames) < FRAME_BYTES_MAX:
+                while not coming.empty():
                     frames.append(coming.get_nowait())
+                for _ in frames:
+                    coming.task_done()
                 while self._bytes_waiting > _BYTES_WAITING_MAX:  # who asks and does not read is not heard any further
                     self._drained.clear()
                     await self._drained.wait()
@@ -217,9 +220,12 @@ class Meeting:
         try:
             while (frame := await self.link.receive()) is not None:
                 await coming.put(frame)
-        finally:
-            with suppress(asyncio.CancelledError):
-                await coming.put(None)
+                if len(frame) > _FRAME_BYTES_SMALL:
+                    await coming.join()  # large ones one by one: memory is for what is being taken
+        except Exception:
+            await coming.put(None)
+            raise
+        await coming.put(None)
 
     async def _send(self) -> None:
         while (frame := await self._frames.get()) is not None:

@@ -10,8 +10,9 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 
 from p2pcommons.core.address import Address, parse_address
@@ -223,10 +224,11 @@ class Neighbours:
                 await meeting.browse()
                 return
 
-    def cut(self, hosts: Collection[str]) -> None:
-        """Links by these addresses of this machine are dead: the addresses are gone."""
+    def cut(self, gone: Callable[[IPv4Address | IPv6Address], bool]) -> None:
+        """Give up the links by addresses of this machine that are gone: nobody else would tell for a minute."""
         for meeting in self._meetings():
-            if meeting.link.local.partition("%")[0] in hosts:
+            local = meeting.link.local.partition("%")[0]
+            if local and gone(ip_address(local)):
                 meeting.link.cut()
 
     def on_follow(self, listener: Callable[[], None]) -> None:

@@ -20,7 +20,7 @@ from zeroconf.asyncio import AsyncZeroconf
 from p2pcommons.core.identity import PublicKey, SigningKey, did_key, is_point
 from p2pcommons.network.announcement import SERVICE, Told, text_of
 from p2pcommons.network.interfaces import choose, look
-from p2pcommons.network.mdns import Event, Found, LocalNetwork, Lost, Place
+from p2pcommons.network.mdns import Event, Found, InterfaceFound, InterfaceLost, LocalNetwork, Lost, Place
 
 
 def key_of(number: int) -> PublicKey:
@@ -42,7 +42,7 @@ def tell(event: Event) -> None:
             print("found", seen.interface, did_key(seen.key), hosts, seen.name.partition(".")[0], flush=True)
         case Lost(interface, name):
             print("lost", interface, name.partition(".")[0], flush=True)
-        case _:
+        case InterfaceFound() | InterfaceLost():
             print(type(event).__name__, event.interface.name, flush=True)
 
 

@@ -46,7 +46,8 @@ def lines(out: io.StringIO) -> list[dict[str, Any]]:
 
 def test_a_line_is_one_object_with_time_level_event_and_fields() -> None:
     out, _ = written()
-    logger.warning("%d of %s", 3, "four", extra={"event": "counted", "fields": {"count": 3, "share": 0.75, "who": None}})
+    extra = {"event": "counted", "fields": {"count": 3, "share": 0.75, "who": None}}
+    logger.warning("%d of %s", 3, "four", extra=extra)
     logger.info("plain\nand simple")
     one, two = lines(out)
     assert set(one) == set(two) == {"time", "level", "event", "fields"}
@@ -65,7 +66,8 @@ def test_a_fault_is_told_whole_in_its_one_line() -> None:
     except ValueError:
         logger.exception("it failed")
     (line,) = lines(out)
-    assert line["level"] == "error" and "Traceback" in line["fields"]["error"] and "ValueError" in line["fields"]["error"]
+    assert line["level"] == "error"
+    assert "Traceback" in line["fields"]["error"] and "ValueError" in line["fields"]["error"]
     assert COMMONS.hex() not in out.getvalue()
 
 
