@@ -10,6 +10,8 @@ from typing import Final
 
 API_PORT_DEFAULT: Final = 7420
 LISTEN_PORT_DEFAULT: Final = 7421
+NO_LAN: Final = "P2PCOMMONS_NO_LAN"
+"""An environment variable that, not empty, does what `--no-lan` does: for containers, tests and careful people."""
 NODES_PATH: Final = "/p2p"
 """Where, at the API's own port, other nodes come in through a proxy: `wss://HOST/p2p`."""
 

@@ -133,16 +133,22 @@ async def _import(call: Call) -> int:
     def progress(summary: Summary) -> None:
         call.output.progress(f"{summary.added + summary.unchanged:,} of {summary.read:,} lines read")
 
-    catalogue = open_catalogue(given.file)
-    with catalogue.stream as stream:
+    stream, name = open_catalogue(given.file)
+    importing: Import | None = None
+    try:
         if given.dry_run:
-            reading = read(stream, name=catalogue.name, format=given.format, mapping=mapping)
-            summary = Import(reading, refused, progress).try_out()
+            reading = read(stream, name=name, format=given.format, mapping=mapping)
+            importing = Import(reading, refused, progress)
+            summary = await importing.try_out_beside()
         else:
             async with connection.connected(call.data) as verbs:
                 commons = await find_commons(verbs, given.commons)
-                reading = read(stream, name=catalogue.name, format=given.format, mapping=mapping, into=commons.hex())
-                summary = await Import(reading, refused, progress).run(verbs, commons)
+                reading = read(stream, name=name, format=given.format, mapping=mapping, into=commons.hex())
+                importing = Import(reading, refused, progress)
+                summary = await importing.run(verbs, commons)
+    finally:
+        if importing is None or not importing.reads:
+            stream.close()
     call.output.done()
     for code, lines in told.items() if call.output.on_terminal else ():
         if lines > _REFUSALS_TOLD:

@@ -12,8 +12,10 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from p2pcommons.commons.draft import draft_from_json
 from p2pcommons.core.record import CommonsId
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 _BLOCK_LINES: Final = 512  # lines mapped between two looks at the network: some 10 ms
 
+T = TypeVar("T")
 Report = Callable[[int, str, str], None]
 """Called with a refused line's number, code and reason."""
 
@@ -79,6 +82,8 @@ class Import:
         self._ended = False  # the whole file was handed over
         self._began = time.monotonic()
         self.summary = Summary()
+        self.reads = False
+        """Whether its input is being read at this moment, in a thread: closing it would wait for what may never come."""
 
     async def run(self, verbs: Verbs, commons: CommonsId) -> Summary:
         """Write everything. Raises what speaks against the whole import; what broke it off is in the summary."""
@@ -125,8 +130,12 @@ class Import:
             self._progress(self.summary)
         return self._closed()
 
+    async def try_out_beside(self) -> Summary:
+        """`try_out` in a thread, so that a person can interrupt it whatever its input does."""
+        return await self._in_thread(self.try_out)
+
     async def _lines(self) -> AsyncIterator[list[bytes]]:
-        while block := await asyncio.to_thread(self._encoded_block):
+        while block := await self._in_thread(self._encoded_block):
             lines = []
             for number, row in block:
                 self._count(number, row)
@@ -136,6 +145,26 @@ class Import:
             if lines:
                 yield lines
         self._ended = True
+
+    async def _in_thread(self, job: Callable[[], T]) -> T:
+        """Like `asyncio.to_thread`, but the program does not wait for its end: input may be silent for ever."""
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[T] = loop.create_future()
+
+        def run() -> None:
+            self.reads = True
+            try:
+                outcome: Callable[[], None] = partial(result.set_result, job())
+            except BaseException as error:
+                outcome = partial(result.set_exception, error)
+            self.reads = False
+            try:
+                loop.call_soon_threadsafe(lambda: None if result.done() else outcome())
+            except RuntimeError:
+                pass  # the loop has ended, and nobody waits
+
+        Thread(target=run, name="import", daemon=True).start()
+        return await result
 
     def _block(self) -> list[Row]:
         """The next lines, none at the end. A file that cannot be read on ends here: what came before is kept."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from p2pcommons.cli.command import Call, Command, Needs
 from p2pcommons.cli.logs import LEVELS
 from p2pcommons.cli.output import text_of
-from p2pcommons.config import API_PORT_DEFAULT, LISTEN_PORT_DEFAULT, NODES_PATH, Endpoint
+from p2pcommons.config import API_PORT_DEFAULT, LISTEN_PORT_DEFAULT, NO_LAN, NODES_PATH, Endpoint
 
 if TYPE_CHECKING:
     from p2pcommons.core.identity import PublicKey
@@ -91,7 +92,7 @@ async def _up(call: Call) -> int:
     given = call.arguments
     settings = Settings(
         data=call.data,
-        lan=not given.no_lan,
+        lan=not given.no_lan and not os.environ.get(NO_LAN),
         interfaces=tuple(given.interface),
         peers=tuple(given.peer),
         follow=tuple(given.follow),
@@ -135,8 +136,13 @@ def _show_status(call: Call, status: Status, running: bool) -> None:
             *((("disk", _disk(status.disk)),) if status.disk is not None else ()),
         ]
     )
+    for notice in status.notices:
+        call.output.say(f"!!  {notice.text}")
     call.output.say()
     commons_table(call, status.commons)
+    for each in status.commons:
+        if each.why and running:
+            call.output.say(f"{text_of(each.name) or each.id.hex()[:8]}: {each.why}")
     if running:
         call.output.say()
         peers_table(call, status)

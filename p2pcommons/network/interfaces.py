@@ -68,7 +68,7 @@ class Card(NamedTuple):
 def choose(cards: Iterable[Card], named: Sequence[str] = ()) -> tuple[Interface, ...]:
     """The interfaces to use; with `named` (names, `*` allowed) those, and nothing else is asked of them.
 
-    LAN-1: what stands on hardware. LAN-2: where there is no hardware at all (a container, a namespace), the plain
+    DISCOVERY-6: what stands on hardware; where there is no hardware at all (a container, a namespace), the plain
     Ethernet ends with an address of a network, whose name is not one of containers', machines' or tunnels'; those
     named `veth…` only if there is no other.
     """

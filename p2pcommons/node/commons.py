@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from p2pcommons import __version__
 from p2pcommons.commons.entry import view_from_bytes
@@ -23,14 +23,15 @@ from p2pcommons.formats.registry import find_format
 from p2pcommons.node.archive import write_backup
 from p2pcommons.node.batch import batch
 from p2pcommons.node.checking import check_store
+from p2pcommons.node.clones import ADVICE as COPIES_ADVICE
+from p2pcommons.node.clones import KEY_TWICE, OWN_KEY
 from p2pcommons.node.disk import ADVICE, told
 from p2pcommons.node.entries import Entries
 from p2pcommons.node.exchange import read_pack_file, write_pack_file
-from p2pcommons.node.lan import Lan
 from p2pcommons.node.membership import Membership
 from p2pcommons.node.nearby import nearby_commons
 from p2pcommons.node.neighbours import Neighbours
-from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.runtime import FORKED, Runtime
 from p2pcommons.node.values import (
     Address,
     BatchAnswer,
@@ -50,6 +51,7 @@ from p2pcommons.node.values import (
     Invitation,
     Metric,
     NearbyCommons,
+    Notice,
     PackInfo,
     Page,
     PeerInfo,
@@ -63,6 +65,9 @@ from p2pcommons.node.values import (
     Withdrawal,
 )
 from p2pcommons.sync import holding
+
+if TYPE_CHECKING:  # it brings multicast DNS, which no command that opens the folder by itself needs
+    from p2pcommons.node.lan import Lan
 
 T = TypeVar("T")
 _EXPORT_PAGE: Final = 500
@@ -126,6 +131,17 @@ class Commons:
             lan=() if self.lan is None else self.lan.interfaces,
             nearby=await self.nearby(),
             disk=self._runtime.disk.look(),
+            notices=self._notices(),
+        )
+
+    def _notices(self) -> tuple[Notice, ...]:
+        """What a person should look at, and only a person can end."""
+        fault = self._runtime.watch.fault()
+        met = self._neighbours
+        return (
+            *(() if fault is None else (Notice("clock-wrong", f"the clock of this machine seems wrong: {fault}"),)),
+            *(() if met is None else met.notices()),
+            *((Notice("forked-chain", FORKED),) if self._runtime.forked else ()),
         )
 
     async def metrics(self) -> Sequence[Metric]:
@@ -274,8 +290,11 @@ class Commons:
         charter = self._runtime.replica.charter(commons)
         near = 0 if self._neighbours is None else self._neighbours.following(commons)
         if charter is None or not charter.founded:
-            return CommonsInfo(commons, "waiting", neighbours=near)
+            return CommonsInfo(
+                commons, "waiting", neighbours=near, code="waiting", why="nobody met so far has brought its charter"
+            )
         summed = self._runtime.replica.digest(commons)
+        code, why = self._wholeness(commons, summed.bodies_missing, near)
         filling = self._neighbours is not None and self._neighbours.filling(commons)
         return CommonsInfo(
             id=commons,
@@ -292,7 +311,20 @@ class Commons:
             entries=summed.entries,
             bodies_missing=summed.bodies_missing,
             neighbours=near,
+            code=code,
+            why=why,
         )
+
+    def _wholeness(self, commons: CommonsId, missing: int, near: int) -> tuple[str, str]:
+        """Why a copy may not be whole, for programs and for people; empty where it is, as far as neighbours know."""
+        met = self._neighbours
+        if missing:
+            return "bodies-missing", f"{missing} texts were lost or came damaged; they are asked for"
+        if self._runtime.replica.pauses:
+            return "disk-low", "the disk is nearly full: nothing is taken from other nodes until there is room"
+        if not near or met is None:
+            return "no-neighbour", "no neighbour that follows it is connected: what others wrote since is not here"
+        return met.wholeness(commons)
 
     def _follow_changed(self) -> None:
         if self._neighbours is not None:
@@ -496,6 +528,7 @@ class Commons:
                 f"chmod 600 {folder.path}/*.key {folder.path}/api-token",
             ),
             self._clock_check(),
+            self._copies_check(),
             self._neighbours_check(),
         ]
         return tuple(c if not c.ok else Check(c.name, True, c.detail) for c in checks)
@@ -503,6 +536,15 @@ class Commons:
     def _clock_check(self) -> Check:
         fault = self._runtime.watch.fault()
         return Check("clock", fault is None, fault or "nothing speaks against it", "set the clock of this machine")
+
+    def _copies_check(self) -> Check:
+        told = [notice.text for notice in self._notices() if notice.code in (OWN_KEY, KEY_TWICE, "forked-chain")]
+        advice = (
+            COPIES_ADVICE
+            if not self._runtime.forked
+            else f"{COPIES_ADVICE}; to write from two devices, use `p2pcommons identity device`"
+        )
+        return Check("copies", not told, "; ".join(told) or "no copy of this folder was met", advice)
 
     def _neighbours_check(self) -> Check:
         if self._neighbours is None or not self._neighbours.dials:

@@ -166,12 +166,18 @@ class Lan:
         pause, waits = BACKOFF_S_MIN, self._own > key
         while one.sightings:
             if met.connected(key):
-                contact.state, contact.why = "connected", ""
+                contact.state = "connected"
+                contact.say("")
                 await met.wait_for(key, connected=False)
                 pause, waits = BACKOFF_S_MIN, self._own > key
             elif key in met.strangers or met.blocked(key) or not one.neighbours():
                 contact.state, contact.next_try_at = "waiting", None
-                contact.why = _NOTHING_SHARED if key in met.strangers else "" if one.neighbours() else _OTHER_VERSION
+                if key in met.strangers:
+                    contact.say(_NOTHING_SHARED, "nothing-shared")
+                elif one.neighbours():
+                    contact.say("")
+                else:
+                    contact.say(_OTHER_VERSION, "other-version")
                 one.stirred.clear()
                 await one.stirred.wait()
                 met.strangers.discard(key)
@@ -206,7 +212,8 @@ class Lan:
         """Try its addresses until a session came of one; whether there is no use in more of it soon."""
         contact = one.contact
         if self._dials.locked():
-            contact.state, contact.why, contact.next_try_at = "waiting", _ENOUGH, None
+            contact.state, contact.next_try_at = "waiting", None
+            contact.say(_ENOUGH, "enough")
         async with self._dials:
             key = one.contact.pinned
             assert key is not None

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from p2pcommons import __version__
 from p2pcommons.core.identity import PublicKey, did_key
@@ -60,6 +60,24 @@ NO_ROOM = "this node's disk is nearly full: it takes nothing more now, and goes 
 NOTHING_SHARED = "no commons in common"
 CANNOT_KEEP = "this node cannot keep what it is given now; the person who looks after it finds why in its log"
 
+# What ends of sessions mean to who looks at the list of neighbours; others are violations, or reasons of the peer.
+_ENDS: Final = {
+    "own_key": "own-key",
+    "wrong_key": "wrong-key",
+    "no_shared_version": "other-version",
+    "stopping": "stopping",
+    "blocked": "blocked",
+    "handshake_timeout": "timed-out",
+    "idle": "link-lost",
+}
+
+
+class Why(NamedTuple):
+    """A reason, for people and for programs."""
+
+    why: str
+    code: str
+
 
 @dataclass(slots=True)
 class Standing:
@@ -67,10 +85,13 @@ class Standing:
 
     state: str = "comparing"
     why: str = ""
+    code: str = ""
     received: int = 0
     sent: int = 0
-    have: int = 0
-    of: int = 0
+
+    def become(self, state: str, why: str = "", code: str = "") -> None:
+        """Stand so from now on."""
+        self.state, self.why, self.code = state, why, code
 
 
 @dataclass(slots=True)
@@ -83,8 +104,8 @@ class Meeting:
     hosts: tuple[str, ...]
     eager: bool
     """Whether to have new records whole from this peer."""
-    admit: Callable[[Meeting, PublicKey], str | None]
-    """Asked once the peer proved its key: None lets it in, a sentence refuses it."""
+    admit: Callable[[Meeting, PublicKey], Why | None]
+    """Asked once the peer proved its key: None lets it in, a reason refuses it."""
     parting: bool = False
     """Whether to end it where no commons is in common: a neighbour met only to ask."""
     listed: Callable[[Meeting], None] = lambda meeting: None
@@ -96,6 +117,14 @@ class Meeting:
     connected_at: Instant | None = None
     clock_ms: int = 0
     ended: str = ""
+    code: str = ""
+    """Why it ended, for programs; one of `values.PEER_CODES`."""
+    nonce: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    """What our hello is made fresh with."""
+    itself: bool = False
+    """This node dialled itself."""
+    own_key: bool = False
+    """The other end says that it has this node's own key."""
     violation: bool = False
     paused: int = 0
     """Records that came and were answered `paused`."""
@@ -127,7 +156,7 @@ class Meeting:
                 role=self.link.role,
                 key=runtime.keys.node,
                 channel=self.link.channel,
-                nonce=secrets.token_bytes(32),
+                nonce=self.nonce,
                 random=secrets.token_bytes,
                 now_ms=runtime.now_ms(),
                 expected=self.expected,
@@ -148,10 +177,10 @@ class Meeting:
                 task.cancel()
             for result in await asyncio.gather(*tasks, return_exceptions=True):
                 if isinstance(result, LinkLost):
-                    self.ended = self.ended or result.detail
+                    self._because(result.detail, "link-lost")
                 elif isinstance(result, Exception) and not isinstance(result, StoreError):
                     logger.error("a session with %s failed", self.link.remote, exc_info=result)
-                    self.ended = self.ended or "an error on this node; see its log"
+                    self._because("an error on this node; see its log", "error")
             await self.link.close(reason=self.ended)
 
     async def _excuse(self, done: set[asyncio.Task[None]]) -> None:
@@ -162,7 +191,8 @@ class Meeting:
                 fields = {"peer": self._name(), "code": error.code}
                 text = "a session with %s ended: %s"
                 logger.error(text, self._name(), error.detail, extra={"event": "store_failed", "fields": fields})
-                self.ended, self.unable = CANNOT_KEEP, True  # to the peer no word of paths here
+                self.unable = True
+                self._because(CANNOT_KEEP, "cannot-keep")  # to the peer no word of paths here
                 await self.end("closing", CANNOT_KEEP)
                 return
 
@@ -187,7 +217,7 @@ class Meeting:
     def commons(self) -> tuple[PeerCommons, ...]:
         """How each commons stands, for `status`."""
         return tuple(
-            PeerCommons(commons, each.state, each.why, each.received, each.sent)
+            PeerCommons(commons, each.state, each.why, each.received, each.sent, each.code)
             for commons, each in self.standings.items()
         )
 
@@ -212,7 +242,8 @@ class Meeting:
                 if self._session is None or self._session.is_over:
                     return
                 if None in frames:
-                    return await reading  # raises what ended the link
+                    await reading  # raises what ended the link
+                    return
         finally:
             reading.cancel()
 
@@ -304,8 +335,8 @@ class Meeting:
                 self.connected_at = Instant(self.runtime.now_ms())
                 refusal = self.admit(self, event.peer)
                 if refusal is not None:
-                    self.ended = refusal
-                    await self.end("refused", refusal)
+                    self._because(*refusal)
+                    await self.end("refused", refusal.why)
             case ClockDiffered():
                 logger.warning("the clock of %s differs from ours by %d s", self._name(), event.ahead_ms // 1000)
             case CommonsMatched():
@@ -321,7 +352,6 @@ class Meeting:
             case RecordsReceived():
                 standing = self._standing(event.commons)
                 standing.received += event.count
-                standing.state = "receiving"
                 if event.refused and self.runtime.replica.pauses:
                     await self._pause(standing, event.refused)
             case RecordsSent():
@@ -329,21 +359,21 @@ class Meeting:
             case ProgressMade() if self.paused and self.runtime.replica.pauses:
                 pass
             case ProgressMade():
-                standing = self._standing(event.commons)
-                standing.state, standing.have, standing.of = "receiving", event.have, event.of
-                standing.why = f"{event.have:,} of about {event.of:,} records"
+                why = f"{event.have:,} of about {event.of:,} records"
+                self._standing(event.commons).become("receiving", why, "receiving")
             case Completed():
-                standing = self._standing(event.commons)
-                standing.state = "same"
-                standing.why = _but_for(event)
+                self._standing(event.commons).become("same", *_but_for(event))
             case Differed():
-                standing = self._standing(event.commons)
-                standing.state, standing.why = "differs", "the exchange found no way to equal sets; tried again soon"
+                why = "the exchange found no way to equal sets; tried again soon"
+                self._standing(event.commons).become("differs", why, "differs")
             case PeerRefused():
-                self.ended = self.ended or f"the neighbour ended the session: {_printable(event.detail) or event.code}"
+                self.own_key = event.code == "own_key"
+                told = f"the neighbour ended the session: {_printable(event.detail) or event.code}"
+                self._because(told, _ENDS.get(event.code, "ended"))
             case SessionEnded():
                 self.violation = event.violation
-                self.ended = self.ended or event.detail
+                self.own_key = self.own_key or event.code == "own_key"
+                self._because(event.detail, _ENDS.get(event.code, "violation" if event.violation else "link-lost"))
                 if event.violation:
                     fields = {"peer": self._name(), "code": event.code}
                     text = "session with %s ended: %s (%s)"
@@ -352,16 +382,27 @@ class Meeting:
 
     async def _part(self) -> None:
         if self.parting and not self.standings:
-            self.ended = self.ended or NOTHING_SHARED
+            self._because(NOTHING_SHARED, "nothing-shared")
             await self.end("closing", NOTHING_SHARED)
 
     async def _pause(self, standing: Standing, refused: int) -> None:
         """Say why; where more is refused than a session remembers, it would be offered again and again: the session ends."""
         self.paused += refused
-        standing.state, standing.why = "differs", f"{self.paused:,} records paused: {NO_ROOM}"
+        standing.become("differs", f"{self.paused:,} records paused: {NO_ROOM}", "disk-low")
         if self.paused > REFUSALS_MAX and not self.unable:
-            self.ended, self.unable = NO_ROOM, True
+            self.unable = True
+            self._because(NO_ROOM, "disk-low")
             await self.end("closing", NO_ROOM)
+
+    def _because(self, why: str, code: str) -> None:
+        """It ends for this reason; the first one told is the reason."""
+        if not self.ended:
+            self.ended, self.code = why, code
+
+    @property
+    def peer_nonce(self) -> bytes:
+        """What the other end's hello was made fresh with, proved or not."""
+        return self._session.peer_nonce if self._session is not None else b""
 
     def _standing(self, commons: CommonsId) -> Standing:
         return self.standings.setdefault(commons, Standing())
@@ -379,12 +420,14 @@ def _receive_all(session: Session, frames: Sequence[bytes], now_ms: int) -> list
     return events
 
 
-def _but_for(event: Completed) -> str:
+def _but_for(event: Completed) -> tuple[str, str]:
+    """What an equal set leaves out, for people and for programs."""
     if not event.but_for:
-        return ""
+        return "", ""
     told = sorted(event.reasons, key=lambda reason: -reason[1])[:_REASONS_TOLD_MAX]  # a peer may name any number
     reasons = ", ".join(f"{count} {code}" for code, count in told)
-    return f"complete but for {event.but_for} records: {reasons}"
+    code = {"paused": "disk-low", "later": "later"}.get(told[0][0] if told else "", "not-admitted")
+    return f"complete but for {event.but_for} records: {reasons}", code
 
 
 def _printable(text: str) -> str:

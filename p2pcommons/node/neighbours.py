@@ -17,14 +17,25 @@ from typing import Any, Final
 
 from p2pcommons.core.address import Address, parse_address
 from p2pcommons.core.identity import PublicKey, did_key, parse_did_key
-from p2pcommons.core.limits import LAN_HEARD_MAX, LAN_YIELD_MS, PENALTY_MS
+from p2pcommons.core.limits import AHEAD_MS_MAX, LAN_HEARD_MAX, LAN_YIELD_MS, PENALTY_MS
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import NotFound
 from p2pcommons.network.dial import DialFailed, Dialler
 from p2pcommons.network.link import Link
-from p2pcommons.node.meeting import CANNOT_KEEP, NO_ROOM, Meeting
+from p2pcommons.node.clones import (
+    COPY,
+    ITSELF,
+    KEY_TWICE,
+    OWN_KEY,
+    Clones,
+    Sighting,
+    key_twice,
+    own_told,
+    twice_told,
+)
+from p2pcommons.node.meeting import CANNOT_KEEP, NO_ROOM, Meeting, Why
 from p2pcommons.node.runtime import Runtime
-from p2pcommons.node.values import Instant, PeerInfo
+from p2pcommons.node.values import Instant, Notice, PeerInfo
 from p2pcommons.sync.holding import Change
 
 logger = logging.getLogger(__name__)
@@ -35,7 +46,10 @@ STABLE_S: Final = 5.0  # a session that lasted so long was a good one: the next 
 _KEPT: Final = "peers"
 _EAGER_MAX: Final = 2  # neighbours that new records are had from whole
 _STOP_S_MAX: Final = 2.0
-_UNABLE_S: Final = 300.0  # whom we could not keep pace with for want of room is not met again for so long
+_PAUSED_S: Final = (
+    300.0  # whom we could not keep pace with for want of room is not met again for so long, or until there is
+)
+_UNABLE_S: Final = 30.0  # nor who brought what our store could not keep: every try costs it a few frames
 MET_ALREADY: Final = "this neighbour is met already"
 _UNABLE_MAX: Final = 1000  # such keys remembered
 
@@ -51,9 +65,14 @@ class Contact:
     pinned: PublicKey | None = None
     state: str = "connecting"
     why: str = ""
+    code: str = ""
     next_try_at: Instant | None = None
     meeting: Meeting | None = None
     task: asyncio.Task[None] | None = None
+
+    def say(self, why: str, code: str = "") -> None:
+        """What it waits for or ran into: for people, and for programs (`values.PEER_CODES`)."""
+        self.why, self.code = why, code
 
 
 class Neighbours:
@@ -80,6 +99,8 @@ class Neighbours:
         """What nodes met lately announce, by their word."""
         self._follows = 0  # changes of what this node follows
         self._follow_listeners: list[Callable[[], None]] = []
+        self._clones = Clones()
+        self._twice: set[PublicKey] = set()  # keys told to be at two places
         self._passing = asyncio.Event()  # set, and made anew, when a session begins or ends
         self._giving_way: set[asyncio.Task[None]] = set()
 
@@ -120,7 +141,11 @@ class Neighbours:
             self._incoming_info(m) for m in sorted(self._incoming, key=lambda m: m.peer or b"") if m.peer is not None
         ]
         here = {info.key for info in out}
-        out += [PeerInfo(None, PublicKey(key), "blocked") for key in sorted(self._blocked) if key not in here]
+        out += [
+            PeerInfo(None, PublicKey(key), "blocked", code="blocked")
+            for key in sorted(self._blocked)
+            if key not in here
+        ]
         return tuple(out)
 
     async def add(self, text: str, *, kept: bool = True) -> PeerInfo:
@@ -156,6 +181,14 @@ class Neighbours:
         """How many nodes met now follow this commons too. Two that dialled each other hold two sessions and are one."""
         return len({meeting.peer for meeting in self._meetings() if commons in meeting.standings})
 
+    def wholeness(self, commons: CommonsId) -> tuple[str, str]:
+        """Why a copy may lack something that a neighbour has; empty where all that are connected hold the same."""
+        for meeting in self._meetings():
+            standing = meeting.standings.get(commons)
+            if standing is not None and (standing.code or standing.state != "same"):
+                return standing.code or standing.state, standing.why
+        return "", ""
+
     def filling(self, commons: CommonsId) -> bool:
         """Whether records of this commons are coming in."""
         found = [m.standings[commons].state for m in self._meetings() if commons in m.standings]
@@ -186,9 +219,45 @@ class Neighbours:
             await meeting.hold()
         finally:
             self._incoming.remove(meeting)
+            if meeting.own_key:
+                self._met_own_key(meeting, None)
             self._count(meeting)
             if meeting.violation:
                 link.penalty_ms = PENALTY_MS
+
+    def notices(self) -> tuple[Notice, ...]:
+        """Copied folders, as far as sessions show them."""
+        now_ms = self._runtime.now_ms()
+        places = self._clones.places(now_ms)
+        found = [Notice(OWN_KEY, own_told(places))] if places else []
+        came = [
+            Sighting(m.peer, m.link.remote.rpartition(":")[0], m.connected_at)
+            for m in self._incoming
+            if m.peer is not None and m.connected_at is not None
+        ]
+        for key, hosts in key_twice(came, now_ms).items():
+            found.append(Notice(KEY_TWICE, twice_told(key, hosts)))
+            if key not in self._twice:
+                self._twice.add(key)
+                logger.warning("%s", twice_told(key, hosts), extra={"event": "key_twice"})
+        return tuple(found)
+
+    def _met_own_key(self, meeting: Meeting, contact: Contact | None) -> None:
+        """The other end has our key, it says: this very node, dialled by itself, or a copy of its folder."""
+        if contact is None and self._clones.is_itself(meeting.peer_nonce):
+            for other in self._contacts.values():
+                if other.meeting is not None and other.meeting.nonce == meeting.peer_nonce:
+                    other.meeting.itself = True
+            return
+        if meeting.itself or any(other.peer_nonce == meeting.nonce for other in self._incoming):
+            assert contact is not None
+            contact.say(ITSELF, "itself")
+            return
+        place = meeting.link.remote.rpartition(":")[0] if contact is None else contact.address.target
+        if contact is not None:
+            contact.say(COPY, OWN_KEY)
+        if self._clones.met(place, self._runtime.now_ms()):
+            logger.warning("%s", own_told([place]), extra={"event": "own_key", "fields": {"place": place}})
 
     # -- neighbours of the local network
 
@@ -271,7 +340,8 @@ class Neighbours:
             contact = Contact(address, kept, pinned=address.key or pinned)
             self._contacts[address.target] = contact
             if not self.dials:
-                contact.state, contact.why = "waiting", "no node runs"
+                contact.state = "waiting"
+                contact.say("no node runs", "no-node")
             else:
                 contact.task = asyncio.get_running_loop().create_task(self._keep_dialling(contact))
         return contact
@@ -285,7 +355,8 @@ class Neighbours:
                 useless = await self._dial(contact)
             except Exception:  # the edge of an address' task: whatever happened, it is dialled again
                 logger.exception("dialling %s failed", contact.address.target)
-                contact.why, useless = "an error on this node; see its log", True
+                contact.say("an error on this node; see its log", "error")
+                useless = True
             if useless:
                 pause = BACKOFF_S_MAX
             elif asyncio.get_running_loop().time() - began > STABLE_S:
@@ -301,44 +372,48 @@ class Neighbours:
         try:
             link = await self._dialler.dial(contact.address)
         except DialFailed as error:
-            contact.why = error.detail
+            contact.say(error.detail, error.code.replace("_", "-"))
             return False
         contact.meeting = meeting = self._meeting(link, contact)
         try:
             await meeting.hold()
         finally:
             contact.meeting = None
-            contact.why = meeting.ended or "the link was lost"
+            contact.say(meeting.ended or "the link was lost", meeting.code or "link-lost")
+            if meeting.own_key:
+                self._met_own_key(meeting, contact)
             self._count(meeting)
         return meeting.violation or meeting.unable
 
     def _meeting(self, link: Link, contact: Contact | None) -> Meeting:
-        def admit(meeting: Meeting, peer: PublicKey) -> str | None:
+        def admit(meeting: Meeting, peer: PublicKey) -> Why | None:
             return self._admit(meeting, peer, contact)
 
         expected = contact.address.key if contact is not None else None
         parting = contact is not None and contact.lan
         # From the first two whole, from the others by id: a record then crosses this node's links about once.
         eager = sum(meeting.eager for meeting in self._meetings()) < _EAGER_MAX
-        return Meeting(self._runtime, link, expected, self._hosts, eager, admit, parting, self._listed, self._follows)
+        made = Meeting(self._runtime, link, expected, self._hosts, eager, admit, parting, self._listed, self._follows)
+        self._clones.speaks(made.nonce)
+        return made
 
-    def _admit(self, meeting: Meeting, peer: PublicKey, contact: Contact | None) -> str | None:
+    def _admit(self, meeting: Meeting, peer: PublicKey, contact: Contact | None) -> Why | None:
         self.sessions += 1
         if peer in self._blocked:
-            return "this node does not meet yours"
-        if peer == self._runtime.keys.node.public:
-            return "this is the node itself"
+            return Why("this node does not meet yours", "blocked")
         if self._unable.get(peer, 0.0) > asyncio.get_running_loop().time():
-            return NO_ROOM if self._runtime.replica.pauses else CANNOT_KEEP
+            return Why(NO_ROOM, "disk-low") if self._runtime.replica.pauses else Why(CANNOT_KEEP, "cannot-keep")
         if self._yield(meeting, peer, contact):
-            return MET_ALREADY
+            return Why(MET_ALREADY, "met-already")
         if contact is not None:
-            contact.state, contact.why = "connected", ""
+            contact.state = "connected"
+            contact.say("")
             if contact.pinned is None:
                 contact.pinned = peer
                 self._spawn_save()
             elif contact.pinned != peer:
-                contact.why = "another node answers here than before; `peer add` with its key accepts it for good"
+                told = "another node answers here than before; `peer add` with its key accepts it for good"
+                contact.say(told, "another-key")
                 logger.warning("%s: %s", contact.address.target, contact.why)
         self._passed()
         fields = {"peer": did_key(peer), "remote": meeting.link.remote, "dialled": contact is not None}
@@ -371,7 +446,8 @@ class Neighbours:
         if meeting.unable and meeting.peer is not None:
             if len(self._unable) >= _UNABLE_MAX:
                 self._unable.clear()
-            self._unable[meeting.peer] = asyncio.get_running_loop().time() + _UNABLE_S
+            wait_s = _PAUSED_S if self._runtime.replica.pauses else _UNABLE_S
+            self._unable[meeting.peer] = asyncio.get_running_loop().time() + wait_s
 
     def _meetings(self) -> list[Meeting]:
         dialled = [contact.meeting for contact in self._contacts.values() if contact.meeting is not None]
@@ -414,12 +490,12 @@ class Neighbours:
         if contact.meeting is not None and contact.meeting.peer is not None:
             info = _meeting_info(contact.meeting)
             return PeerInfo(
-                contact.address.target, info.key, "connected", contact.why, contact.kept, True, info.bytes_received,
-                info.bytes_sent, info.connected_at, None, info.commons, contact.lan,
+                contact.address.target, info.key, "connected", contact.why or info.why, contact.kept, True, info.bytes_received,
+                info.bytes_sent, info.connected_at, None, info.commons, contact.lan, contact.code or info.code,
             )  # fmt: skip
         return PeerInfo(
             contact.address.target, contact.pinned, contact.state, contact.why, contact.kept, True,
-            next_try_at=contact.next_try_at, local=contact.lan,
+            next_try_at=contact.next_try_at, local=contact.lan, code=contact.code,
         )  # fmt: skip
 
     def _incoming_info(self, meeting: Meeting) -> PeerInfo:
@@ -431,15 +507,24 @@ class Neighbours:
         return replace(info, address=near[0].target, local=True)
 
 
+def _span(ms: int) -> str:
+    minutes = ms // 60_000
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h" if minutes < 2880 else f"{minutes // 1440} days"
+
+
 def _lan_name(contact: Contact) -> str:
     return f"lan {did_key(contact.pinned or b'')}"
 
 
 def _meeting_info(meeting: Meeting) -> PeerInfo:
+    off = abs(meeting.clock_ms) > AHEAD_MS_MAX
+    ahead = "ahead of" if meeting.clock_ms > 0 else "behind"
     return PeerInfo(
         address=None,
         key=meeting.peer,
         state="connected",
+        why=f"its clock is {_span(abs(meeting.clock_ms))} {ahead} this machine's" if off else "",
+        code="clock-off" if off else "",
         bytes_received=meeting.link.bytes_received,
         bytes_sent=meeting.link.bytes_sent,
         connected_at=meeting.connected_at,

@@ -7,6 +7,7 @@ of changes say so with `listen`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import threading
 from collections.abc import Awaitable, Callable
@@ -16,9 +17,10 @@ from typing import TypeVar
 from p2pcommons.commons.charter import Charter
 from p2pcommons.commons.meaning import CommonsMeaning
 from p2pcommons.core.clock import to_ms
+from p2pcommons.core.identity import did_key
 from p2pcommons.core.limits import TIME_MAX
 from p2pcommons.core.record import CommonsId
-from p2pcommons.errors import NotFound, Refused
+from p2pcommons.errors import NotFound, Refused, StoreError
 from p2pcommons.node.disk import Disk
 from p2pcommons.node.engine import Engine, ReaderPool
 from p2pcommons.node.folder import DataFolder, Keys
@@ -28,8 +30,10 @@ from p2pcommons.store.sqlite import SqliteStore
 from p2pcommons.sync.holding import SYNCED_PLANES, Change
 from p2pcommons.sync.replica import Replica
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 NodeReplica = Replica[Charter]
+FORKED = "another device or a restored copy writes with your key: both stay valid"
 _READERS = 2  # searches at once; more would only wait for the same two cores
 
 
@@ -49,6 +53,8 @@ class Runtime:
         self._stopping = threading.Event()
         self.engine = Engine()
         self.started_ms = 0
+        self.forked: dict[CommonsId, int] = {}
+        """Commons in which somebody else writes with this person's key, and when that was seen."""
         self._listeners: list[Callable[[list[Change]], None]] = []
         self._news = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -82,6 +88,10 @@ class Runtime:
         self.store = SqliteStore(self.folder.database)
         self.replica = Replica(self.store, self.meaning, secrets.token_bytes)
         me = self.keys.person.public
+        self.replica.watch(me)
+        for commons in self.replica.followed():
+            if (noted := self.store.value(_forked_name(commons))) is not None:
+                self.forked[commons] = int(noted)
         for commons in self.replica.followed():
             for plane in SYNCED_PLANES:
                 last = self.store.last_of(commons, plane, me, TIME_MAX)
@@ -104,11 +114,30 @@ class Runtime:
         try:
             return job()
         finally:
+            if self.replica.forks:
+                self._note_forks()
             if self.replica.changes:
                 changes = [change._replace(relayed=for_peer) for change in self.replica.changes]
                 self.replica.changes.clear()
                 assert self._loop is not None
                 self._loop.call_soon_threadsafe(self._tell, changes)
+
+    def _note_forks(self) -> None:
+        """Another device or a restored copy writes with this person's key: remembered, and said once."""
+        found, self.replica.forks[:] = list(self.replica.forks), []
+        for fork in found:
+            commons = CommonsId(fork.commons)
+            if commons in self.forked:
+                continue
+            self.forked[commons] = self.now_ms()
+            logger.warning(
+                FORKED, extra={"event": "forked_chain", "fields": {"person": did_key(self.keys.person.public)}}
+            )
+            try:
+                with self.store.transaction():
+                    self.store.put_value(_forked_name(commons), str(self.now_ms()).encode())
+            except StoreError as error:  # a full disk: it is known until the next start
+                logger.error("a forked chain could not be noted: %s", error.detail)
 
     def _tell(self, changes: list[Change]) -> None:
         self._news.set()
@@ -148,3 +177,7 @@ class Runtime:
                 "unknown-commons",
                 "This node does not follow that commons. `p2pcommons commons list` shows those it follows.",
             )
+
+
+def _forked_name(commons: CommonsId) -> str:
+    return f"forked/{commons.hex()}"

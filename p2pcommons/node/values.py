@@ -92,6 +92,8 @@ class CommonsInfo:
     entries: int = 0  # shown ones
     bodies_missing: int = 0
     neighbours: int = 0  # sessions under way that follow it too
+    code: str = ""  # why this copy may not be whole: one of `COPY_CODES`, "no-neighbour"; empty where it is
+    why: str = ""  # the same for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,10 @@ class PeerCommons:
 
     commons: CommonsId
     state: str  # "same", "comparing", "receiving", "sending", "differs"
-    why: str = ""
+    why: str = ""  # for people: how far it is, or why it is not complete
     records_received: int = 0
     records_sent: int = 0
+    code: str = ""  # why it is not complete, for programs: one of `COPY_CODES`, or as a peer names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,21 @@ class PeerInfo:
     next_try_at: Instant | None = None
     commons: tuple[PeerCommons, ...] = ()
     local: bool = False  # it announces itself on the local network
+    code: str = ""  # `why` for programs: one of `PEER_CODES`; empty where nothing is wrong
+
+
+PEER_CODES = (
+    "unreachable", "timed-out", "bad-certificate", "not-a-node", "not-routable", "no-node", "link-lost", "stopping",
+    "blocked", "wrong-key", "another-key", "itself", "own-key", "key-twice", "other-version", "clock-off", "disk-low",
+    "cannot-keep", "met-already", "nothing-shared", "enough", "violation", "ended", "error",
+)  # fmt: skip
+"""What `PeerInfo.code` may be. `blocked`: one of both refuses the other; `wrong-key`: not the key that the address
+names; `another-key`: not the one met there before; `own-key`, `key-twice`: a copied folder; `ended`: the other side
+ended the session for a reason of its own."""
+
+COPY_CODES = ("waiting", "receiving", "sending", "differs", "bodies-missing", "disk-low", "not-admitted", "later")
+"""What `PeerCommons.code` and `CommonsInfo.code` may be besides `no-neighbour`: `waiting`, for the charter; `later`,
+for records of a clock that is ahead, or ours behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +149,14 @@ class DiskInfo:
     free: int
     floor: int  # below it nothing is taken from peers and no import; own single writes go on
     low: bool  # whether that is so now
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a person should know of, and only a person can end."""
+
+    code: str  # "own-key", "key-twice", "forked-chain", "clock-wrong"
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +175,7 @@ class Status:
     addresses: tuple[Address, ...] = ()
     commons: tuple[CommonsInfo, ...] = ()
     peers: tuple[PeerInfo, ...] = ()
+    notices: tuple[Notice, ...] = ()  # what a person should look at
     lan: tuple[str, ...] = ()  # interfaces on which neighbours are looked for; none with --no-lan
     nearby: tuple[NearbyCommons, ...] = ()
     disk: DiskInfo | None = None

@@ -350,7 +350,8 @@ class Exchange:
         if message.plane == _CHARTER and not asked and (self.stage is Stage.RESTING or not self._may_give(message)):
             self._settle(now_ms)  # the past that was asked for, or news, is here: no end of a stream will come
         self._events.append(RecordsReceived(self.commons, message.plane, taken.new, len(taken.refused)))
-        if message.plane == self._plane and self._own is not None and self._theirs is not None:
+        finding = self.stage not in (Stage.RESTING, Stage.BOTH_DONE)  # else it is news, and the sets were equal
+        if finding and message.plane == self._plane and self._own is not None and self._theirs is not None:
             self._received += taken.new
             have = self._own.of(self._plane).count + self._received
             found = self._own.of(self._plane).count + self._found

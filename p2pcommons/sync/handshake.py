@@ -118,8 +118,8 @@ class Handshake:
 
     def take_hello(self, theirs: Hello, frame: bytes) -> None:
         """The peer's hello, and its bytes. RemoteProtocolError if the two should not go on."""
-        self.version = check_hello(self._own, theirs, self._role)
         self.theirs = theirs
+        self.version = check_hello(self._own, theirs, self._role)
         if self._role is Role.DIALLER:
             self.transcript = transcript(self.frame, frame, self._channel)
         else:

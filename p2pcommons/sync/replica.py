@@ -12,12 +12,13 @@ from typing import Any, Generic, NamedTuple
 
 from p2pcommons.core.clock import from_ms, is_later, next_time
 from p2pcommons.core.identity import SigningKey
-from p2pcommons.core.limits import AHEAD_MS_MAX, SALT_BYTES, TREE_LEAVES_AIM
+from p2pcommons.core.limits import AHEAD_MS_MAX, SALT_BYTES, TIME_MAX, TREE_LEAVES_AIM
 from p2pcommons.core.merkle import Span
 from p2pcommons.core.record import ZEROS, CommonsId, Plane, Record, build, commons_of
 from p2pcommons.core.seal import Pack, Seal, Sealed, read_pack, seal
 from p2pcommons.errors import FormError, LocalProtocolError, RemoteProtocolError
 from p2pcommons.sync.bodies import forget
+from p2pcommons.sync.chains import Chains, Fork
 from p2pcommons.sync.digest import published
 from p2pcommons.sync.gossip import Claims
 from p2pcommons.sync.holding import SYNCED_PLANES, Change, Digest, Holding, Receipt
@@ -49,6 +50,11 @@ class Replica(Generic[C]):
         self._verified = VerifiedSeals()
         self._claims = Claims()
         self._last: dict[tuple[bytes, int, bytes], Key] = {}
+        self._chains = Chains()
+        self.watched: frozenset[bytes] = frozenset()
+        """Keys whose chains are watched for forks: this person's own."""
+        self.forks: list[Fork] = []
+        """Forks of watched chains found since the driver last emptied this list."""
         self.changes: list[Change] = []
         """What changed since the driver last emptied this list."""
         self.pauses = False
@@ -142,9 +148,24 @@ class Replica(Generic[C]):
         lost = [record.id for record in records if record.id in refused]
         if lost:
             raise LocalProtocolError(refused[lost[0]], "this key may not write into this commons")
+        self._watch(commons, records)
         last = records[-1]
         self._last[commons, plane, key.public] = Key(last.header.time, last.id)
         return records
+
+    def watch(self, key: bytes) -> None:
+        """Tell of forks in this key's chains from now on."""
+        self.watched |= {key}
+        for commons in self._held:
+            for plane in SYNCED_PLANES:
+                last = self._store.last_of(commons, plane, key, TIME_MAX)
+                if last is not None:
+                    self._watch(commons, [sealed.record for sealed in self._store.sealed([last.id])])
+
+    def _watch(self, commons: CommonsId, records: Iterable[Record]) -> None:
+        for record in records:
+            if record.header.author in self.watched and (fork := self._chains.note(commons, record)) is not None:
+                self.forks.append(fork)
 
     def _build(
         self, commons: CommonsId, key: SigningKey, plane: int, drafts: Sequence[Draft], now_ms: int
@@ -187,6 +208,12 @@ class Replica(Generic[C]):
             present = self._store.present(identifiers)
             return Receipt(0, refused | {each: "paused" for each in identifiers if each not in present})
         receipt = self._of(commons).take(records, trees, now_ms)
+        own = [sealed.record for sealed in records if sealed.record.header.author in self.watched]
+        if own:
+            taken = set(receipt.ids)
+            self._watch(commons, [record for record in own if record.id in taken])
+            for record in own:  # another device with this key, or one's own from before: go on behind it
+                self._last.pop((commons, record.header.plane, record.header.author), None)
         return Receipt(receipt.new, refused | dict(receipt.refused), receipt.ids)
 
     def _read(self, commons: CommonsId, value: Any) -> Pack:

@@ -158,6 +158,11 @@ class Session:
         return self._state
 
     @property
+    def peer_nonce(self) -> bytes:
+        """What the peer's hello was made fresh with, proved or not; our own before it came."""
+        return self._handshake.theirs.nonce
+
+    @property
     def is_over(self) -> bool:
         """Whether the link can be closed, once `data_to_send` has returned what is left."""
         return self._state is State.ENDED

@@ -98,20 +98,42 @@ COPY_STATES: Final[Mapping[str, str]] = {
     "differs": N_("The copies differ still; the next try is soon"),
 }  # fmt: skip
 
-# Why a neighbour is not connected: a part of what the node says, and what that means to people.
-WHYS: Final[tuple[tuple[str, str], ...]] = (
-    ("did not answer in time", N_("It did not answer in time. Is it switched on?")),
-    ("cannot be reached", N_("Nobody answers at this address. Is the machine on, and on the same network?")),
-    ("ended the link", N_("It hung up at once. This node tries again later.")),
-    ("is no p2pcommons node", N_("What answers there is not a p2pcommons node. Check the address.")),
-    ("certificate", N_("Its certificate is not valid. Its host must renew it, or the address is wrong.")),
-    ("another node answers here", N_("Another node answers here than before. If that is right, add it with its key.")),
-    ("this node does not meet yours", N_("One of you blocked the other.")),
-    ("this is the node itself", N_("This is the address of this very node.")),
-    ("does not lead into the open internet", N_("This address does not lead into the open internet.")),
-    ("lost", N_("The connection was lost. This node tries again.")),
-    ("stops", N_("It was switched off. This node tries again.")),
-)
+# Why a neighbour is not connected, or what is odd about it, by the code that the node gives.
+WHYS: Final[Mapping[str, str]] = {
+    "timed-out": N_("It did not answer in time. Is it switched on?"),
+    "unreachable": N_("Nobody answers at this address. Is the machine on, and on the same network?"),
+    "link-lost": N_("The connection was lost. This node tries again."),
+    "stopping": N_("It was switched off. This node tries again."),
+    "not-a-node": N_("What answers there is not a p2pcommons node. Check the address."),
+    "bad-certificate": N_("Its certificate is not valid. Its host must renew it, or the address is wrong."),
+    "another-key": N_("Another node answers here than before. If that is right, add it with its key."),
+    "wrong-key": N_("The node there does not have the key that the address names. Ask for the address again."),
+    "blocked": N_("One of you blocked the other."),
+    "itself": N_("This is the address of this very node."),
+    "own-key": N_("A copy of this node's folder runs there, with the same key. Stop one of both."),
+    "not-routable": N_("This address does not lead into the open internet."),
+    "other-version": N_("It speaks another version. One of both must be brought up to date."),
+    "clock-off": N_("Its clock and the one of this machine differ much. One of both is wrong."),
+    "disk-low": N_("The disk of this machine is nearly full. Make room, and it goes on."),
+    "cannot-keep": N_("This node could not keep what it was given. Its log says why."),
+    "nothing-shared": N_("You follow no commons in common."),
+    "met-already": N_("It is met already, by another way."),
+    "enough": N_("Enough neighbours are met already. What this one has comes through them."),
+    "violation": N_("What it said makes no sense to this node. It may be damaged, or of another version."),
+    "no-node": N_("This node meets no neighbours just now."),
+    "error": N_("Something went wrong in this node. Its log says what."),
+}
+
+# Why a copy may not be whole, by the code that the node gives.
+COPY_WHYS: Final[Mapping[str, str]] = {
+    "no-neighbour": N_("No neighbour that follows it is connected: what others wrote since may be missing here."),
+    "waiting": N_("No neighbour met so far has it."),
+    "bodies-missing": N_("Some texts came damaged or were lost. They are asked for."),
+    "disk-low": N_("The disk of this machine is nearly full. Make room, and it goes on."),
+    "not-admitted": N_("Some records are of people who are not members here, and are left out."),
+    "later": N_("Some records are from the future: a clock is wrong, there or here."),
+    "differs": N_("The copies differ still; the next try is soon"),
+}
 
 # What refusals mean to people, by code as HTTP shows it.
 REFUSALS: Final[Mapping[str, str]] = {

@@ -138,9 +138,16 @@ class Eve:
 @asynccontextmanager
 async def eve(node: NodeProcess, victim: bytes) -> AsyncIterator[Eve]:
     async with aiohttp.ClientSession() as session:
-        websocket = await session.ws_connect(
-            f"https://{node.listen}/", ssl=dialling_context(), protocols=(SUBPROTOCOL,), max_msg_size=0
-        )
+
+        async def connected() -> aiohttp.ClientWebSocketResponse | None:
+            try:
+                return await session.ws_connect(
+                    f"https://{node.listen}/", ssl=dialling_context(), protocols=(SUBPROTOCOL,), max_msg_size=0
+                )
+            except aiohttp.ClientConnectorError:
+                return None  # too many from this place, until the last ones are quite gone
+
+        websocket = await until_async(connected, "a place among the links of one house")
         async with websocket:
             yield Eve(websocket, victim)
 

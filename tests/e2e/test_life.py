@@ -12,7 +12,7 @@ import stat
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -266,31 +266,41 @@ async def _true(value: bool) -> bool:
     return value
 
 
+@contextmanager
+def endless_import(data: Path, catalogue: Path) -> Iterator[subprocess.Popen[str]]:
+    """An import under way that got the catalogue and waits for more, some of it answered."""
+    with started(data, "--json", "import", "-", "--format", "jsonl", stdin=subprocess.PIPE) as importing:
+        assert importing.stdin is not None
+        importing.stdin.write(catalogue.read_text())
+        importing.stdin.flush()
+        until(lambda: answer(data, "commons", "show")["entries"] > 0, "the first entries")
+        yield importing
+
+
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda each: each.name)
 def test_a_signal_during_an_import_ends_the_node_and_the_import_goes_on_later(
     number: signal.Signals, node: NodeProcess, tmp_path: Path
 ) -> None:
     catalogue = tmp_path / "catalogue.jsonl"
-    catalogue.write_bytes(b"".join(made_up(20_000)))
+    catalogue.write_bytes(b"".join(made_up(5_000)))
     node.start()
     commons = answer(node.data, "commons", "create", "Coupé")["id"]
-    with started(node.data, "--json", "import", str(catalogue)) as importing:
-        until(lambda: answer(node.data, "commons", "show")["entries"] > 0, "the first entries")
+    with endless_import(node.data, catalogue) as importing:
         asked = time.monotonic()
         node.process.send_signal(number)
         assert ends_in_time(node.process, asked) == 0, node.log()
-        said, errors = importing.communicate(timeout=60)
-    assert importing.returncode == 1
-    told(errors)
-    broken = json.loads(said)
-    assert broken["complete"] is False and 0 < broken["added"] < 20_000
+        assert importing.wait(timeout=60) == 1, "it waits for its input, with nobody to give it to"
+        assert importing.stdout is not None and importing.stderr is not None
+        broken = json.loads(importing.stdout.read())
+        told(importing.stderr.read(), "again")
+    assert broken["complete"] is False and 0 < broken["added"] <= 5_000
     quiet(node.log())
     node.start()
     kept = answer(node.data, "commons", "show")["entries"]
     assert kept >= broken["added"], "what was answered stays"
     again = answer(node.data, "import", str(catalogue))
-    assert (again["complete"], again["added"], again["unchanged"]) == (True, 20_000 - kept, kept)
-    assert answer(node.data, "commons", "show", commons)["entries"] == 20_000
+    assert (again["complete"], again["added"], again["unchanged"]) == (True, 5_000 - kept, kept)
+    assert answer(node.data, "commons", "show", commons)["entries"] == 5_000
     assert node.stop() == 0
 
 
@@ -310,16 +320,15 @@ def test_a_signal_while_it_starts_is_no_error(node: NodeProcess) -> None:
 
 def test_an_import_that_is_interrupted_by_its_person_says_what_stays(node: NodeProcess, tmp_path: Path) -> None:
     catalogue = tmp_path / "catalogue.jsonl"
-    catalogue.write_bytes(b"".join(made_up(20_000)))
+    catalogue.write_bytes(b"".join(made_up(3_000)))
     node.start()
     command(node.data, "commons", "create", "Interrompu")
-    with started(node.data, "import", str(catalogue)) as importing:
-        until(lambda: answer(node.data, "commons", "show")["entries"] > 0, "the first entries")
+    with endless_import(node.data, catalogue) as importing:
         importing.send_signal(signal.SIGINT)
-        _, errors = importing.communicate(timeout=60)
-    assert importing.returncode == 1
-    told(errors, "goes on")
-    assert 0 < answer(node.data, "commons", "show")["entries"] < 20_000
+        assert importing.wait(timeout=60) == 1
+        assert importing.stderr is not None
+        told(importing.stderr.read(), "goes on")
+    assert 0 < answer(node.data, "commons", "show")["entries"] <= 3_000
     assert node.stop() == 0
     quiet(node.log())
 

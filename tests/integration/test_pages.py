@@ -548,6 +548,7 @@ async def everything_posted(place: Place, commons: str, entry: str) -> list[tupl
         (f"/entries/{entry}/edit", {"title": "X"}),
         (f"/entries/{entry}/settle", {"field": "title", "choice": "0"}),
         (f"/entries/{entry}/withdraw", {"etag": "*"}),
+        (f"/entries/{entry}/restore", {}),
         ("/commons/new", {"name": "X", "join": "open"}),
         ("/commons/follow", {"commons": "ab" * 32}),
         (f"/commons/{commons}/invite", {"uses": "1", "days": "1"}),

@@ -29,6 +29,7 @@ _CLONE_NEWNET = 0x40000000
 _TUNSETIFF = 0x400454CA
 _IFF_TAP, _IFF_NO_PI = 0x2, 0x1000
 _FRAME_BYTES_MAX = 65_536
+_IP = shutil.which("ip", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
 _libc = ctypes.CDLL(None, use_errno=True)
 _numbers = count()
 
@@ -38,14 +39,14 @@ def require_namespaces() -> None:
     why = ""
     if os.geteuid() != 0:
         why = "only root makes network namespaces"
-    elif shutil.which("ip") is None:
+    elif not _IP:
         why = "the command ip is missing: apt-get install iproute2"
     else:
-        tried = subprocess.run(["ip", "netns", "add", f"p2pc-{os.getpid()}-try"], capture_output=True, text=True)
+        tried = subprocess.run([_IP, "netns", "add", f"p2pc-{os.getpid()}-try"], capture_output=True, text=True)
         if tried.returncode:
             why = f"network namespaces cannot be made here: {tried.stderr.strip()}"
         else:
-            subprocess.run(["ip", "netns", "del", f"p2pc-{os.getpid()}-try"], check=True)
+            subprocess.run([_IP, "netns", "del", f"p2pc-{os.getpid()}-try"], check=True)
     if why and os.environ.get("CI") == "true":
         pytest.fail(why)
     elif why:
@@ -54,7 +55,7 @@ def require_namespaces() -> None:
 
 def ip(*words: str) -> str:
     """One `ip` command."""
-    done = subprocess.run(["ip", *words], capture_output=True, text=True)
+    done = subprocess.run([_IP, *words], capture_output=True, text=True)
     assert done.returncode == 0, f"ip {' '.join(words)}: {done.stderr}"
     return done.stdout
 
@@ -121,7 +122,7 @@ class Host:
 
     def command(self, *words: str) -> list[str]:
         """A command line that runs on this host."""
-        return ["ip", "netns", "exec", self.namespace, *words]
+        return [_IP, "netns", "exec", self.namespace, *words]
 
 
 class Uplink:
@@ -162,7 +163,7 @@ class Bed:
         for line in self.lines:
             line.stop()
         for namespace in (*(host.namespace for host in self._hosts), self.switches):
-            subprocess.run(["ip", "netns", "del", namespace], capture_output=True)
+            subprocess.run([_IP, "netns", "del", namespace], capture_output=True)
 
     def switch(self, name: str) -> str:
         """A switch, which joins what is plugged into it."""

@@ -44,7 +44,7 @@ class NodeOn:
 
     def start(self) -> NodeOn:
         words = ("--data", str(self.data), "up", "--api", "127.0.0.1:0", *self._arguments)
-        environment = {name: value for name, value in os.environ.items() if name != "P2PCOMMONS_DATA"}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("P2PCOMMONS_")}
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.host.command(*COMMAND, *words), stdout=log, stderr=log, env=environment

@@ -5,11 +5,16 @@ Each host is a network namespace; nodes are real processes, started as a person 
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from pathlib import Path
 
 from bed import Bed
+from listening import Speaker, txt
 from living import NodeOn, equal, until
+
+from p2pcommons.core.identity import parse_did_key
+from p2pcommons.network.announcement import Told, text_of
 
 
 def test_two_hosts_meet_untold_and_what_is_announced_can_be_followed(bed: Bed, tmp_path: Path) -> None:
@@ -209,3 +214,13 @@ def test_a_node_that_starts_anew_elsewhere_is_found_anew(bed: Bed, tmp_path: Pat
             bob.start()
             alice.add(commons, "Fève")
             equal(commons, alice, bob, entries=2)
+
+
+def test_another_machine_with_this_nodes_key_is_told_and_not_dialled(bed: Bed, tmp_path: Path) -> None:
+    hall = bed.switch("hall")
+    one, two = (bed.host(f"h{n}").plug("lan0", hall, f"10.91.0.{n}/24") for n in (1, 2))
+    with NodeOn(one, tmp_path) as alice:
+        own = text_of(Told(parse_did_key(alice.key())))
+        with Speaker(two, "say", json.dumps([("copy", 7421, ["10.91.0.2"], txt(own))])):
+            until(lambda: "10.91.0.2 announces this node's own key" in alice.log(), alice.log)
+        assert alice.peers() == []

@@ -33,7 +33,7 @@ async def _show(visit: Visit, typed: str, problem: str | None) -> Page:
 
 
 def _neighbour(peer: PeerInfo) -> dict[str, Any]:
-    why = next((words for part, words in labels.WHYS if part in peer.why), None)
+    why = labels.WHYS.get(peer.code)
     return {
         "info": peer,
         "key": did_key(peer.key) if peer.key is not None else None,
