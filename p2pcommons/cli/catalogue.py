@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 import urllib.error
 import urllib.request
 from email.message import Message
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
+from p2pcommons.cli.input import standard_input
 from p2pcommons.core.limits import IMPORT_URL_BYTES_MAX, IMPORT_URL_WAIT_S_MAX
 from p2pcommons.errors import Refused
 
@@ -28,7 +28,7 @@ class Catalogue(NamedTuple):
 def open_catalogue(named: str) -> Catalogue:
     """Open what a person named. OSError for a file; Refused `unreachable` for a URL."""
     if named == "-":
-        return Catalogue(_standard_input(), "")
+        return Catalogue(standard_input(), "")
     if urlsplit(named).scheme in ("http", "https"):
         return _fetch(named)
     path = Path(named)
@@ -38,14 +38,6 @@ def open_catalogue(named: str) -> Catalogue:
         sample = files("p2pcommons") / "data" / "sample.jsonl"
         return Catalogue(io.BytesIO(sample.read_bytes()), "sample.jsonl")
     return Catalogue(path.open("rb"), path.name)
-
-
-def _standard_input() -> BinaryIO:
-    # An object of its own: the interpreter ends badly where another thread still reads `sys.stdin`.
-    try:
-        return cast(BinaryIO, io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False), 1 << 16))
-    except (OSError, ValueError):  # no file: a test's
-        return sys.stdin.buffer
 
 
 def _fetch(url: str) -> Catalogue:

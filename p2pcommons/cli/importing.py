@@ -6,17 +6,15 @@ waits for the other. What is answered is durable; an import that broke off is ru
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
-from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from p2pcommons.cli.input import beside
 from p2pcommons.commons.draft import draft_from_json
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import FormError, P2PCommonsError
@@ -132,10 +130,10 @@ class Import:
 
     async def try_out_beside(self) -> Summary:
         """`try_out` in a thread, so that a person can interrupt it whatever its input does."""
-        return await self._in_thread(self.try_out)
+        return await self._beside(self.try_out)
 
     async def _lines(self) -> AsyncIterator[list[bytes]]:
-        while block := await self._in_thread(self._encoded_block):
+        while block := await self._beside(self._encoded_block):
             lines = []
             for number, row in block:
                 self._count(number, row)
@@ -146,25 +144,11 @@ class Import:
                 yield lines
         self._ended = True
 
-    async def _in_thread(self, job: Callable[[], T]) -> T:
-        """Like `asyncio.to_thread`, but the program does not wait for its end: input may be silent for ever."""
-        loop = asyncio.get_running_loop()
-        result: asyncio.Future[T] = loop.create_future()
-
-        def run() -> None:
-            self.reads = True
-            try:
-                outcome: Callable[[], None] = partial(result.set_result, job())
-            except BaseException as error:
-                outcome = partial(result.set_exception, error)
-            self.reads = False
-            try:
-                loop.call_soon_threadsafe(lambda: None if result.done() else outcome())
-            except RuntimeError:
-                pass  # the loop has ended, and nobody waits
-
-        Thread(target=run, name="import", daemon=True).start()
-        return await result
+    async def _beside(self, job: Callable[[], T]) -> T:
+        self.reads = True
+        result = await beside(job)  # where this is given up, the input is still being read
+        self.reads = False
+        return result
 
     def _block(self) -> list[Row]:
         """The next lines, none at the end. A file that cannot be read on ends here: what came before is kept."""

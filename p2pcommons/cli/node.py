@@ -249,18 +249,14 @@ def _restore_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def _identity_restore(call: Call) -> int:
-    import sys
-
     from p2pcommons.cli.connection import typed
+    from p2pcommons.cli.input import ask
     from p2pcommons.core.identity import did_key
     from p2pcommons.node.local import restore_identity
 
     words = " ".join(call.arguments.words)
     if not words:
-        if sys.stdin.isatty():
-            sys.stderr.write("The 12 recovery words: ")
-            sys.stderr.flush()
-        words = sys.stdin.readline()
+        words = await ask("The 12 recovery words: ")
     identity = await restore_identity(call.data, words)
     call.output.document(identity)
     call.output.say(f"Restored into {call.data}: {did_key(identity.person)}")
@@ -284,18 +280,14 @@ def _adopt_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def _identity_adopt(call: Call) -> int:
-    import sys
-
     from p2pcommons.cli.connection import typed
+    from p2pcommons.cli.input import ask
     from p2pcommons.core.identity import did_key
     from p2pcommons.node.local import adopt
 
     line = call.arguments.line
     if line is None:
-        if sys.stdin.isatty():
-            sys.stderr.write("The line of your other device: ")
-            sys.stderr.flush()
-        line = sys.stdin.readline()
+        line = await ask("The line of your other device: ")
     identity = await adopt(call.data, line)
     call.output.document(identity)
     call.output.say(f"This device is yours now, as {did_key(identity.person)}, in {call.data}")

@@ -64,7 +64,9 @@ HEARTBEAT_MS: Final = 60_000  # a ping after so much silence; half as long witho
 SEND_MS_MAX: Final = 120_000  # one frame: 1 MiB at 9 KB/s; a peer that takes less has stopped reading
 LINKS_MAX: Final = 256  # links a node accepts at a time, those still connecting included
 LINKS_PER_HOST_MAX: Final = 16  # of these from one IP address (an IPv6 /64 is one): a school behind one router
-PENALTY_MS: Final = 10_000  # a link that broke the protocol counts as open for so long: 1.6 bad sessions a second from a host
+PENALTY_MS: Final = (
+    10_000  # a link that broke the protocol counts as open for so long: 1.6 bad sessions a second from a host
+)
 
 # -- the local network (chapter 34)
 LAN_POLL_MS: Final = 2_000  # how often interfaces are looked at: half a millisecond each time
@@ -75,7 +77,9 @@ LAN_RESOLVING_MAX: Final = 8  # announcements asked about at a time: a flood of 
 LAN_RESOLVE_MS_MAX: Final = 3_000  # asked for so long; lossy Wi-Fi takes a second
 LAN_TEXT_BYTES_MAX: Final = 512  # a TXT record; ours has 100
 LAN_RENAME_MS_MAX: Final = 10_000  # who claims every name does not keep us silent for longer
-LAN_MEETINGS_MAX: Final = 32  # sessions this node dials on the local network: so many random ones hold any hall together
+LAN_MEETINGS_MAX: Final = (
+    32  # sessions this node dials on the local network: so many random ones hold any hall together
+)
 LAN_YIELD_MS: Final = 2_000  # how long the greater key waits for the smaller one to dial
 LAN_PAUSE_MS_MAX: Final = 15_000  # between two tries to reach a neighbour that announces itself
 NEARBY_MAX: Final = 500  # commons shown of all that neighbours announce: one page of a list
@@ -95,7 +99,7 @@ STAMP_BITS_OPEN: Final = 22  # default work for a join through an open door: ~4 
 STAMP_BITS_MAX: Final = 30  # a door asking more would make joining impossible on a small machine
 STEWARDS_NAMED_MAX: Final = 32  # keys one founding record or stewards' act names: a council, not a population
 DOORS_REMEMBERED_MAX: Final = 16 * 1024  # bodies read lately: some 10 MiB, saves most of judging anew
-DOOR_BODY_REMEMBERED_MAX: Final = 512  # bytes of such a body: joins have 150; longer ones, of anybody, would fill memory
+DOOR_BODY_REMEMBERED_MAX: Final = 512  # bytes of such a body: joins have 150; longer ones would fill memory
 PROOFS_REMEMBERED_MAX: Final = 256 * 1024  # proofs of doors found good: 150 bytes each, where checking one costs 100 us
 
 # -- lines that people paste (chapters 21, 30)

@@ -171,7 +171,7 @@ class Lan:
                 await met.wait_for(key, connected=False)
                 pause, waits = BACKOFF_S_MIN, self._own > key
             elif key in met.strangers or met.blocked(key) or not one.neighbours():
-                contact.state, contact.next_try_at = "waiting", None
+                contact.state, contact.next_try_at = "blocked" if met.blocked(key) else "waiting", None
                 if key in met.strangers:
                     contact.say(_NOTHING_SHARED, "nothing-shared")
                 elif one.neighbours():

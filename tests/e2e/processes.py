@@ -138,7 +138,12 @@ def works(count: int) -> Iterator[bytes]:
     with gzip.open(datasets() / "tate-artworks.jsonl.gz") as file:
         for _, line in zip(range(count), file, strict=False):
             raw = json.loads(line)
-            entry = {"type": "image", "title": raw["title"], "source": raw["source"], "subjects": raw.get("subjects", [])}
+            entry = {
+                "type": "image",
+                "title": raw["title"],
+                "source": raw["source"],
+                "subjects": raw.get("subjects", []),
+            }
             yield json.dumps({**entry, "creators": raw.get("creators", [])}).encode() + b"\n"
 
 

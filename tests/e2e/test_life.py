@@ -333,6 +333,20 @@ def test_an_import_that_is_interrupted_by_its_person_says_what_stays(node: NodeP
     quiet(node.log())
 
 
+@pytest.mark.parametrize("words", [("identity", "restore"), ("identity", "adopt"), ("import", "-", "--dry-run")])
+def test_a_command_that_waits_for_its_person_can_be_interrupted(words: tuple[str, ...], tmp_path: Path) -> None:
+    with started(tmp_path / "n", *words, stdin=subprocess.PIPE) as process:
+        waits = Path(f"/proc/{process.pid}/task")
+        if not waits.exists():
+            pytest.skip("only where a process can be looked at")
+        until(lambda: len(list(waits.iterdir())) > 1, "it reads, beside")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 1
+        assert process.stderr is not None
+        told(process.stderr.read(), "stopped")
+    assert not (tmp_path / "n").exists()
+
+
 def test_after_kill_9_the_same_command_starts_again(node: NodeProcess) -> None:
     node.start()
     command(node.data, "commons", "create", "Tué")

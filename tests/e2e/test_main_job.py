@@ -129,7 +129,9 @@ async def test_nothing_acknowledged_is_lost_by_kills_during_import(nodes: tuple[
         for identifier in dice.sample(sorted(acknowledged), min(300, len(acknowledged))):
             await client.get_entry(bytes.fromhex(identifier))  # type: ignore[arg-type]
     assert one.stop() == 0
-    kept = {row[0].hex() for row in sqlite3.connect(one.data / "catalogue.sqlite").execute("SELECT subject FROM record")}
+    kept = {
+        row[0].hex() for row in sqlite3.connect(one.data / "catalogue.sqlite").execute("SELECT subject FROM record")
+    }
     assert acknowledged <= kept
     rebuilt = answer(one.data, "rebuild")
     assert rebuilt["before"] == rebuilt["after"]
@@ -150,7 +152,11 @@ async def _send(node: NodeProcess, commons: str, entries: list[bytes], at: int, 
                     assert each.id is not None, each
                     acknowledged.add(each.id.hex())
                     answered += 1
-    except (P2PCommonsError, OSError, Exception) as error:  # the node was killed under the client: any way to notice will do
+    except (
+        P2PCommonsError,
+        OSError,
+        Exception,
+    ) as error:  # the node was killed under the client: any way to notice will do
         if isinstance(error, AssertionError):
             raise
     return at + answered

@@ -137,7 +137,8 @@ class FakeNode:
 
     async def nearby(self) -> tuple[NearbyCommons, ...]:
         return tuple(
-            NearbyCommons(CommonsId(named(name)), name, False, 2, ("z6Mk@192.0.2.7:7421",)) for name in ("Fours", "Puits")
+            NearbyCommons(CommonsId(named(name)), name, False, 2, ("z6Mk@192.0.2.7:7421",))
+            for name in ("Fours", "Puits")
         )
 
     async def create_commons(
