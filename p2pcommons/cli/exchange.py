@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,7 @@ async def _import(call: Call) -> int:
     from p2pcommons.cli import connection
     from p2pcommons.cli.catalogue import open_catalogue
     from p2pcommons.cli.importing import Import
+    from p2pcommons.cli.input import Source, beside
     from p2pcommons.formats import read
 
     given = call.arguments
@@ -133,22 +135,20 @@ async def _import(call: Call) -> int:
     def progress(summary: Summary) -> None:
         call.output.progress(f"{summary.added + summary.unchanged:,} of {summary.read:,} lines read")
 
-    stream, name = open_catalogue(given.file)
-    importing: Import | None = None
+    stream, name = await beside(partial(open_catalogue, given.file))
+    source = Source(stream)
+    opened = partial(read, stream, name=name, format=given.format, mapping=mapping)
     try:
         if given.dry_run:
-            reading = read(stream, name=name, format=given.format, mapping=mapping)
-            importing = Import(reading, refused, progress)
-            summary = await importing.try_out_beside()
+            reading = await source.beside(opened)
+            summary = await Import(reading, refused, progress, source.beside).try_out_beside()
         else:
             async with connection.connected(call.data) as verbs:
                 commons = await find_commons(verbs, given.commons)
-                reading = read(stream, name=name, format=given.format, mapping=mapping, into=commons.hex())
-                importing = Import(reading, refused, progress)
-                summary = await importing.run(verbs, commons)
+                reading = await source.beside(partial(opened, into=commons.hex()))
+                summary = await Import(reading, refused, progress, source.beside).run(verbs, commons)
     finally:
-        if importing is None or not importing.reads:
-            stream.close()
+        source.close()
     call.output.done()
     for code, lines in told.items() if call.output.on_terminal else ():
         if lines > _REFUSALS_TOLD:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from p2pcommons.cli.input import beside
 from p2pcommons.commons.draft import draft_from_json
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _BLOCK_LINES: Final = 512  # lines mapped between two looks at the network: some 10 ms
 
-T = TypeVar("T")
 Report = Callable[[int, str, str], None]
 """Called with a refused line's number, code and reason."""
 
@@ -71,8 +70,15 @@ class Import:
     `report` and `progress` are called in the thread that drives it.
     """
 
-    def __init__(self, reading: Reading, report: Report, progress: Callable[[Summary], None]) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        report: Report,
+        progress: Callable[[Summary], None],
+        beside: Callable[[Callable[[], Any]], Awaitable[Any]] = beside,
+    ) -> None:
         self._reading = reading
+        self._beside = beside  # runs what reads the input
         self._rows = iter(reading)
         self._report = report
         self._progress = progress
@@ -80,8 +86,6 @@ class Import:
         self._ended = False  # the whole file was handed over
         self._began = time.monotonic()
         self.summary = Summary()
-        self.reads = False
-        """Whether its input is being read at this moment, in a thread: closing it would wait for what may never come."""
 
     async def run(self, verbs: Verbs, commons: CommonsId) -> Summary:
         """Write everything. Raises what speaks against the whole import; what broke it off is in the summary."""
@@ -130,7 +134,8 @@ class Import:
 
     async def try_out_beside(self) -> Summary:
         """`try_out` in a thread, so that a person can interrupt it whatever its input does."""
-        return await self._beside(self.try_out)
+        summary: Summary = await self._beside(self.try_out)
+        return summary
 
     async def _lines(self) -> AsyncIterator[list[bytes]]:
         while block := await self._beside(self._encoded_block):
@@ -143,12 +148,6 @@ class Import:
             if lines:
                 yield lines
         self._ended = True
-
-    async def _beside(self, job: Callable[[], T]) -> T:
-        self.reads = True
-        result = await beside(job)  # where this is given up, the input is still being read
-        self.reads = False
-        return result
 
     def _block(self) -> list[Row]:
         """The next lines, none at the end. A file that cannot be read on ends here: what came before is kept."""

@@ -35,6 +35,30 @@ async def beside(job: Callable[[], T]) -> T:
     return await result
 
 
+class Source:
+    """A stream that is read beside the event loop. Closed only where nobody reads: closing waits for who does."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._busy = False
+
+    async def beside(self, job: Callable[[], T]) -> T:
+        """Run a job that reads the stream."""
+        self._busy = True
+        try:
+            result = await beside(job)
+        except Exception:
+            self._busy = False
+            raise
+        self._busy = False
+        return result
+
+    def close(self) -> None:
+        """Let the stream go, unless a job that was given up still reads it."""
+        if not self._busy:
+            self._stream.close()
+
+
 def standard_input() -> BinaryIO:
     """Standard input, as an object of its own: the interpreter ends badly where a thread still reads `sys.stdin`."""
     try:

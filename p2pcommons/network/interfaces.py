@@ -44,6 +44,7 @@ _NOT_PEOPLES: Final = re.compile(
     re.IGNORECASE,
 )
 _PAIR: Final = re.compile(r"veth", re.IGNORECASE)
+_ANYWHERE: Final = ("", "::", "0.0.0.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,25 @@ def choose(cards: Iterable[Card], named: Sequence[str] = ()) -> tuple[Interface,
 def _is_plain(interface: Interface) -> bool:
     networked = any(address.version == 4 or not address.is_link_local for address in interface.addresses)
     return networked and not _NOT_PEOPLES.match(interface.name)
+
+
+class Place(NamedTuple):
+    """Where the node listens: `host` as bound, and the port."""
+
+    host: str
+    port: int
+
+    @property
+    def is_everywhere(self) -> bool:
+        """Whether it listens on every address of the machine, or every one of a family."""
+        return self.host in _ANYWHERE
+
+    def hosts_on(self, interface: Interface) -> list[str]:
+        """Its addresses on one interface."""
+        own = [address.ip for address in interface.addresses]
+        if not self.is_everywhere:
+            return [str(ip) for ip in own if str(ip) == self.host]
+        return [str(ip) for ip in own if ip.version == 4 or self.host != "0.0.0.0"]
 
 
 def look(system: Path = SYSTEM) -> list[Card]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from zeroconf import Error, IPVersion, ServiceInfo, ServiceStateChange
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
@@ -29,13 +29,12 @@ from p2pcommons.core.limits import (
     LAN_RESOLVING_MAX,
 )
 from p2pcommons.network.announcement import SERVICE, Neighbour, Told, label_of, reachable, read_text, text_of
-from p2pcommons.network.interfaces import Card, Interface, choose, look
+from p2pcommons.network.interfaces import Card, Interface, Place, choose, look
 
 logger = logging.getLogger(__name__)
 
 _RETRIES_S: Final = (0.0, 5.0, 30.0)  # when an announcement that did not say everything is asked about again
 _CLOSE_S_MAX: Final = 2.0
-_ANYWHERE: Final = ("", "::", "0.0.0.0")
 # Linux gives every socket the multicast of all groups that any socket joined, unless told otherwise (ip(7)).
 _IP_MULTICAST_ALL: Final = 49
 _IPV6_MULTICAST_ALL: Final = 29
@@ -79,25 +78,6 @@ class Looked:
 
 
 Event: TypeAlias = Found | Lost | InterfaceLost | InterfaceFound | Looked
-
-
-class Place(NamedTuple):
-    """Where the node listens: `host` as bound, and the port."""
-
-    host: str
-    port: int
-
-    @property
-    def is_everywhere(self) -> bool:
-        """Whether it listens on every address of the machine, or every one of a family."""
-        return self.host in _ANYWHERE
-
-    def hosts_on(self, interface: Interface) -> list[str]:
-        """Its addresses on one interface."""
-        own = [address.ip for address in interface.addresses]
-        if not self.is_everywhere:
-            return [str(ip) for ip in own if str(ip) == self.host]
-        return [str(ip) for ip in own if ip.version == 4 or self.host != "0.0.0.0"]
 
 
 class LocalNetwork:

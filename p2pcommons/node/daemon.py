@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from p2pcommons.config import NODES_PATH, Endpoint, Settings
 from p2pcommons.core.address import Address as NodeAddress
@@ -20,16 +20,17 @@ from p2pcommons.core.address import parse_address
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import FormError, Refused, StoreError
 from p2pcommons.network.certificate import keep_certificate
-from p2pcommons.network.interfaces import Interface, choose, look
+from p2pcommons.network.interfaces import Interface, Place, choose, look
 from p2pcommons.network.listen import Listener
-from p2pcommons.network.mdns import Place
 from p2pcommons.node.commons import Commons, node_address
 from p2pcommons.node.disk import LOOK_S, told
 from p2pcommons.node.folder import CERTIFICATE, DataFolder
-from p2pcommons.node.lan import Lan
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Address
+
+if TYPE_CHECKING:
+    from p2pcommons.node.lan import Lan
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,8 @@ class Node:
         raise port_refused("--listen", asked, failure)
 
     def _lan(self, neighbours: Neighbours, names: list[NodeAddress]) -> Lan:
+        from p2pcommons.node.lan import Lan  # only here: a node that looks for nobody need not hold mDNS in memory
+
         return Lan(
             self.runtime,
             neighbours,

@@ -18,8 +18,8 @@ from typing import Final
 from p2pcommons.core.identity import PublicKey, did_key
 from p2pcommons.core.limits import LAN_HEARD_MAX, LAN_MEETINGS_MAX, LAN_PAUSE_MS_MAX, LAN_YIELD_MS
 from p2pcommons.network.announcement import PROTOCOL_VERSIONS, Neighbour, Told
-from p2pcommons.network.interfaces import Card, Interface, look
-from p2pcommons.network.mdns import Event, Found, InterfaceFound, InterfaceLost, LocalNetwork, Looked, Lost, Place
+from p2pcommons.network.interfaces import Card, Interface, Place, look
+from p2pcommons.network.mdns import Event, Found, InterfaceFound, InterfaceLost, LocalNetwork, Looked, Lost
 from p2pcommons.node.neighbours import BACKOFF_S_MAX, BACKOFF_S_MIN, STABLE_S, Contact, Neighbours
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Instant

@@ -19,8 +19,8 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from p2pcommons.core.identity import PublicKey, SigningKey, did_key, is_point
 from p2pcommons.network.announcement import SERVICE, Told, text_of
-from p2pcommons.network.interfaces import choose, look
-from p2pcommons.network.mdns import Event, Found, InterfaceFound, InterfaceLost, LocalNetwork, Lost, Place
+from p2pcommons.network.interfaces import Place, choose, look
+from p2pcommons.network.mdns import Event, Found, InterfaceFound, InterfaceLost, LocalNetwork, Lost
 
 
 def key_of(number: int) -> PublicKey:

@@ -20,8 +20,7 @@ from p2pcommons.core.limits import (
 )
 from p2pcommons.core.record import CommonsId
 from p2pcommons.network.announcement import Told, label_of, reachable, read_text, text_of
-from p2pcommons.network.interfaces import Card, Interface, choose, look
-from p2pcommons.network.mdns import Place
+from p2pcommons.network.interfaces import Card, Interface, Place, choose, look
 from p2pcommons.node.lan import mark_of
 from p2pcommons.node.nearby import nearby_commons
 
