@@ -38,6 +38,7 @@ def small_disk(place: Path, size: str) -> Iterator[Callable[[str], None]]:
         subprocess.run(["umount", "-l", str(place)], check=True, capture_output=True)
 
 
+@pytest.mark.slow
 async def test_a_full_disk_during_an_import_is_one_clear_error_and_loses_nothing_answered(tmp_path: Path) -> None:
     lines = tmp_path / "lines.jsonl"
     lines.write_bytes(b"".join(made_up(12_000)))

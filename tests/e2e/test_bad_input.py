@@ -248,6 +248,7 @@ async def test_a_pack_file_cut_or_with_flipped_bits_harms_nothing(original: Path
     refused(command(tmp_path / "other", "unpack", str(tmp_path / "damaged"), check=False), "pack")
 
 
+@pytest.mark.slow
 def test_packs_carried_by_hand_give_equal_digests(original: Path, tmp_path: Path) -> None:
     wanted = answer(original, "commons", "show")
     command(original, "pack", str(tmp_path / "pack"))
@@ -266,6 +267,7 @@ def test_packs_carried_by_hand_give_equal_digests(original: Path, tmp_path: Path
     assert both[0] == both[1] and both[0]["bodies_missing"] == 0
 
 
+@pytest.mark.slow
 def test_a_damaged_backup_is_refused_and_leaves_the_folder_as_it_was(original: Path, tmp_path: Path) -> None:
     backup = tmp_path / "backup"
     command(original, "backup", str(backup))

@@ -397,6 +397,7 @@ def test_what_one_command_writes_another_reads(world: World, tmp_path: Path) -> 
     refused(command(data, "entry", "show", entry["id"], check=False), "essai", "did:key:")
 
 
+@pytest.mark.slow
 def test_what_is_exported_comes_in_elsewhere_and_twice_is_once(world: World, tmp_path: Path) -> None:
     there = tmp_path / "there"
     command(there, "commons", "create", "Copie")

@@ -74,12 +74,12 @@ async def test_what_was_answered_before_the_store_failed_is_kept_and_the_failure
 
 async def test_a_client_far_away_is_told_the_same(failing: tuple[Commons, CommonsId]) -> None:
     commons, made = failing
-    async with ApiServer(build_app(commons, ApiSettings("token")), "127.0.0.1", 0) as server:
-        async with Client(server.address, "token") as client:
-            count, error = await taken(await client.batch(made, lines()))
-            assert isinstance(error, BatchStopped) and error.code == "disk-full" and "free some space" in error.detail
-            assert 0 < count < LINES
-            assert (await client.digest(made)).entries == count
+    app = build_app(commons, ApiSettings("token"))
+    async with ApiServer(app, "127.0.0.1", 0) as server, Client(server.address, "token") as client:
+        count, error = await taken(await client.batch(made, lines()))
+        assert isinstance(error, BatchStopped) and error.code == "disk-full" and "free some space" in error.detail
+        assert 0 < count < LINES
+        assert (await client.digest(made)).entries == count
 
 
 async def test_a_header_that_the_disk_lost_is_a_fault_that_verify_names(tmp_path: Path) -> None:
