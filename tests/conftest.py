@@ -6,6 +6,12 @@ those of `network`, which live in namespaces of their own, take that word out ag
 
 import os
 
+from hypothesis import settings as hypothesis_settings
+
 from p2pcommons.config import NO_LAN
+
+# Time decides about no test; a failure prints how to see it again.
+hypothesis_settings.register_profile("p2pcommons", deadline=None, print_blob=True)
+hypothesis_settings.load_profile("p2pcommons")
 
 os.environ[NO_LAN] = "1"

@@ -16,7 +16,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2pcommons.cli import connection
@@ -343,6 +343,7 @@ def test_a_node_that_falls_silent_is_no_success() -> None:
     assert summary.broke_off is not None and summary.broke_off.code == "cut_off"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 3), max_size=60), st.data())
 def test_line_numbers_come_back_in_order(steps: list[int], data: st.DataObject) -> None:
     numbers, queue, taken = [sum(steps[: n + 1]) for n in range(len(steps))], LineNumbers(), []
