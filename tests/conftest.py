@@ -5,6 +5,7 @@ those of `network`, which live in namespaces of their own, take that word out ag
 """
 
 import os
+import signal
 
 from hypothesis import settings as hypothesis_settings
 
@@ -15,3 +16,6 @@ hypothesis_settings.register_profile("p2pcommons", deadline=None, print_blob=Tru
 hypothesis_settings.load_profile("p2pcommons")
 
 os.environ[NO_LAN] = "1"
+
+# A run in the background may have begun with SIGINT ignored, and what it starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
