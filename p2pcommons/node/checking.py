@@ -71,7 +71,11 @@ def _check_plane(
     before = replica.set_state(commons, plane)
     while page := store.page(commons, plane, after, records_max=_PAGE_RECORDS, bytes_max=_PAGE_BYTES):
         last = page[-1].record
-        after = Key(last.header.time, last.id)
+        place = Key(last.header.time, last.id)
+        if after is not None and place <= after:  # a damaged index that leads back would be walked for ever
+            result.fault(f"commons {commons.hex()}, {Plane(plane).name.lower()}: the order of the records is damaged")
+            return
+        after = place
         for sealed in page:
             _check_record(commons, plane, sealed, replica, result)
             if sealed.seal not in seals:
