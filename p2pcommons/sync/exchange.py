@@ -26,7 +26,7 @@ from p2pcommons.sync.events import CollisionFound, Completed, Differed, Event, P
 from p2pcommons.sync.flow import Demand, Supply
 from p2pcommons.sync.gossip import Growth, Known
 from p2pcommons.sync.handshake import Role
-from p2pcommons.sync.library import Library
+from p2pcommons.sync.library import NUMBER_BITS, Library
 from p2pcommons.sync.message import (
     AFRESH,
     PLANES,
@@ -105,6 +105,12 @@ class Exchange:
         self._fruitless = 0
         self._opened_ms = 0
         self._number = -1
+        self._born = library.state_number(commons) >> NUMBER_BITS
+
+    @property
+    def is_former(self) -> bool:
+        """Whether the commons was let go and followed again since: what was tried with its former self means nothing."""
+        return self._library.state_number(self.commons) >> NUMBER_BITS != self._born
 
     # -- when
 

@@ -13,6 +13,9 @@ from p2pcommons.core.record import CommonsId
 from p2pcommons.sync.range_index import RangeIndex
 from p2pcommons.sync.storage import Key, SetState
 
+NUMBER_BITS = 32  # of a commons' state number: what is above differs each time a commons is followed again
+"""A state number above these bits tells a commons that was followed again from its former self."""
+
 
 class Taken(Protocol):
     """What became of packs."""

@@ -22,12 +22,11 @@ from p2pcommons.sync.chains import Chains, Fork
 from p2pcommons.sync.digest import published
 from p2pcommons.sync.gossip import Claims
 from p2pcommons.sync.holding import SYNCED_PLANES, Change, Digest, Holding, Receipt
+from p2pcommons.sync.library import NUMBER_BITS
 from p2pcommons.sync.meaning import C, Meaning
 from p2pcommons.sync.range_index import RangeIndex
 from p2pcommons.sync.storage import Key, SetState, Store
 from p2pcommons.sync.verified import VerifiedSeals
-
-_NUMBER_BITS = 32  # of a commons' state number: what is above differs each time a commons is followed again
 
 
 class Draft(NamedTuple):
@@ -64,7 +63,7 @@ class Replica(Generic[C]):
 
     def _holding(self, commons: CommonsId) -> Holding[C]:
         self._follows += 1
-        return Holding(commons, self._store, self._meaning, self.changes, self._follows << _NUMBER_BITS)
+        return Holding(commons, self._store, self._meaning, self.changes, self._follows << NUMBER_BITS)
 
     def followed(self) -> list[CommonsId]:
         """The commons this node keeps."""

@@ -351,9 +351,10 @@ class Session:
             return
         kept = set(self._library.followed())
         for slot, exchange in list(self._exchanges.items()):
-            if exchange.commons not in kept:
+            if exchange.commons not in kept or exchange.is_former:
                 self._send(Leave(slot, "unfollowed"))
                 self._named.leave(slot)
+                self._named.keep(kept - {exchange.commons})  # offered again, if it is followed again
                 self._drop(slot)
 
     def _add(self, slots: Iterable[int]) -> None:
