@@ -128,8 +128,12 @@ class Neighbours:
         await self._dialler.__aexit__(None, None, None)
 
     def _clocks_ahead(self) -> list[int]:
-        """How far the clock of each connected node is ahead of ours, in milliseconds."""
-        return list({m.peer: m.clock_ms for m in self._meetings() if m.peer is not None}.values())
+        """How far the clocks of connected nodes are ahead of ours, in milliseconds: of those that a person chose.
+
+        Anybody may dial in with as many keys as they like; they must not be able to keep a person from writing.
+        """
+        chosen = [c.meeting for c in self._contacts.values() if c.kept and c.meeting is not None]
+        return list({m.peer: m.clock_ms for m in chosen if m.peer is not None}.values())
 
     # -- verbs
 
@@ -235,7 +239,9 @@ class Neighbours:
             for m in self._incoming
             if m.peer is not None and m.connected_at is not None
         ]
-        for key, hosts in key_twice(came, now_ms).items():
+        twice = key_twice(came, now_ms)
+        self._twice &= twice.keys()
+        for key, hosts in twice.items():
             found.append(Notice(KEY_TWICE, twice_told(key, hosts)))
             if key not in self._twice:
                 self._twice.add(key)

@@ -8,6 +8,7 @@ import logging
 import secrets
 import stat
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from p2pcommons.config import Endpoint, Settings
 from p2pcommons.core.address import parse_address
 from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.record import ZEROS, CommonsId, Plane
-from p2pcommons.errors import Refused
+from p2pcommons.errors import Conflict, Refused
 from p2pcommons.network.dial import DialFailed, Dialler
 from p2pcommons.network.link import Link
 from p2pcommons.node import meeting as meeting_module
@@ -31,10 +32,12 @@ from p2pcommons.node.folder import DataFolder
 from p2pcommons.node.meeting import Meeting
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import EntryChanged
+from p2pcommons.node.watch import PEERS_MIN, Watch
 from p2pcommons.sync.handshake import Role, direct_channel
 from p2pcommons.sync.message import Want, encode_message
 from p2pcommons.sync.replica import Draft
 from p2pcommons.sync.session import Session, State
+from tests.e2e.judging import until_async
 
 WAIT_S = 60.0
 
@@ -95,6 +98,27 @@ class Hostile:
 
 
 # -- strangers at the door
+
+
+@pytest.mark.parametrize("chosen", [False, True], ids=["who dial in", "whom its person chose"])
+async def test_only_neighbours_that_a_person_chose_can_cast_doubt_on_the_clock(tmp_path: Path, chosen: bool) -> None:
+    async with AsyncExitStack() as stack:
+        node = await stack.enter_async_context(running(tmp_path / "node"))
+        for number in range(PEERS_MIN):
+            other = await stack.enter_async_context(running(tmp_path / f"other {number}"))
+            other.runtime.watch = Watch(read_ms=lambda: time.time_ns() // 1_000_000 + 3_600_000)
+            dialler, dialled = (node, other) if chosen else (other, node)
+            await dialler.commons.add_peer(address(dialled))
+
+        async def all_met() -> bool:
+            return sum(peer.state == "connected" for peer in await node.commons.peers()) == PEERS_MIN
+
+        await until_async(all_met, "three neighbours")
+        if chosen:
+            with pytest.raises(Conflict, match="clock"):
+                await node.commons.create_commons("Brest")
+        else:
+            assert (await node.commons.create_commons("Brest")).member
 
 
 async def test_a_peer_that_asks_and_does_not_read_fills_no_memory(
