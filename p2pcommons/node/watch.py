@@ -2,7 +2,8 @@
 
 A record's time orders what people see and is there for ever: a small machine without a battery for its clock wakes
 up in another year. So a clock that is behind this program's making, behind this person's own last record, or behind
-most neighbours that the person chose, by more than ten minutes, is told, and nothing is signed until a person says that it is right.
+most neighbours that the person chose, by more than ten minutes, is told, and nothing is signed until a person says
+that it is right.
 """
 
 from __future__ import annotations

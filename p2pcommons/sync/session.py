@@ -103,7 +103,8 @@ class Session:
 
     `channel`: as this end sees the link (`handshake.direct_channel`, `hosted_channel`); `hosts`: host names by which
     a listener is reached through others. `nonce`: 32 fresh random bytes. `random` pads the list of commons.
-    `eager`: have new records whole from this peer, rather than their ids first (chapter 33).
+    `eager`: have new records whole from this peer, rather than their ids first (chapter 33). `features`: what this end
+    names in its hello.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class Session:
         versions: Sequence[int] = (1,),
         agent: str = "",
         eager: bool = False,
+        features: Sequence[str] = FEATURES,
     ) -> None:
         self.role = role
         self.peer: PublicKey | None = None
@@ -135,7 +137,7 @@ class Session:
             now_ms=now_ms,
             expected=(expected if role is Role.DIALLER else None) or ANYBODY,
             versions=tuple(versions),
-            features=FEATURES,
+            features=tuple(features),
             window=WINDOW_BYTES,
             host=host_of(channel) if role is Role.DIALLER else "",
             agent=agent,
@@ -147,6 +149,7 @@ class Session:
         self._browsing = Browsing(agreed=False)
         self._exchanges: dict[int, Exchange] = {}
         self._eager = eager
+        self._features = features
         self._live = False  # both ends tell news
         self._turn = 0  # which commons may send next
 
@@ -300,7 +303,7 @@ class Session:
         self._events.append(HandshakeDone(self.peer, theirs.agent, ahead_ms))
         if abs(ahead_ms) > AHEAD_MS_MAX:
             self._events.append(ClockDiffered(ahead_ms))
-        self._live = LIVE in theirs.features
+        self._live = LIVE in theirs.features and LIVE in self._features
         self._browsing = Browsing(agreed=LISTING in theirs.features)
         self._naming = Naming(self.role, self._handshake.transcript, self._random)
         if self.role is Role.DIALLER:

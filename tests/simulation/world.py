@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 
 from p2pcommons.core.identity import SigningKey
 from p2pcommons.sync.events import Event
 from p2pcommons.sync.handshake import Role, direct_channel
 from p2pcommons.sync.library import Library
-from p2pcommons.sync.session import Session
+from p2pcommons.sync.session import FEATURES, Session
 from simulation.shelf import NOW_MS, key_of
 
 CHANNEL = direct_channel(b"a certificate")
@@ -49,12 +49,13 @@ class End:
         expected: bytes | None,
         *,
         eager: bool = False,
+        features: Sequence[str] = FEATURES,
     ) -> None:
         random = dice(int.from_bytes(key.public[:4], "big") + role)
         self.library = library
         self.session = Session(
             library, role=role, key=key, channel=CHANNEL, nonce=random(32), random=random, now_ms=clock.now_ms,
-            expected=expected, eager=eager,
+            expected=expected, eager=eager, features=features,
         )  # fmt: skip
         self.sent: deque[bytes] = deque()
         self.events: list[Event] = []
@@ -83,13 +84,22 @@ class Link:
         choose: Chooser = always(0),  # noqa: B008
         names: tuple[str, str] = ("node one", "node two"),
         eager: tuple[bool, bool] = (False, False),
+        features: tuple[Sequence[str], Sequence[str]] = (FEATURES, FEATURES),
     ) -> None:
         self.clock = clock or Clock()
         self.choose = choose
         listens = key_of(names[1])
         self.ends = (
-            End(dialler, Role.DIALLER, self.clock, key_of(names[0]), listens.public, eager=eager[0]),
-            End(listener, Role.LISTENER, self.clock, listens, None, eager=eager[1]),
+            End(
+                dialler,
+                Role.DIALLER,
+                self.clock,
+                key_of(names[0]),
+                listens.public,
+                eager=eager[0],
+                features=features[0],
+            ),
+            End(listener, Role.LISTENER, self.clock, listens, None, eager=eager[1], features=features[1]),
         )
         self.deliveries = 0
 

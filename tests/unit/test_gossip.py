@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simulation.shelf import COMMONS, Shelf, records_of
@@ -10,7 +11,8 @@ from simulation.world import Link
 from p2pcommons.core.limits import CLAIM_MS, GOSSIP_IDS_MAX, NEWS_IDS_MAX
 from p2pcommons.sync.events import RecordsReceived, SessionEnded
 from p2pcommons.sync.gossip import Claims, Growth, Known
-from p2pcommons.sync.message import News, Packs, Want, decode_message, encode_message
+from p2pcommons.sync.message import Eager, News, Packs, Want, decode_message, encode_message
+from p2pcommons.sync.session import FEATURES
 
 IDS = [number.to_bytes(32, "big") for number in range(GOSSIP_IDS_MAX + 10)]
 
@@ -37,12 +39,15 @@ def test_one_body_is_asked_of_one_neighbour_at_a_time() -> None:
     assert claims.claim(IDS[:3], 1000 + CLAIM_MS) == IDS[:3]
 
 
-def met(*, eager: bool = False) -> tuple[Link, Shelf, Shelf]:
-    """Two nodes with the same records, in session and at rest; `eager`: the listener has news come whole."""
+def met(*, eager: bool = False, live: bool = True) -> tuple[Link, Shelf, Shelf]:
+    """Two nodes with the same records, in session and at rest; `eager`: the listener has news come whole.
+
+    `live`: whether the dialler names the feature.
+    """
     one, two = Shelf(), Shelf()
     for shelf in (one, two):
         shelf.put(records_of("alice", 0, [0]))
-    link = Link(one, two, eager=(False, eager))
+    link = Link(one, two, eager=(False, eager), features=(FEATURES if live else (), FEATURES))
     link.run()
     return link, one, two
 
@@ -114,10 +119,19 @@ def test_an_opening_still_finds_what_no_news_told() -> None:
     assert link.ends[0].frames > opened
 
 
-def test_news_without_the_feature_ends_the_session() -> None:
-    link, _, _ = met()
+@pytest.mark.parametrize("message", [News(0, 1, (IDS[0],)), Eager(0, True)], ids=["news", "eager"])
+def test_news_without_the_feature_ends_the_session(message: News | Eager) -> None:
+    link, _, _ = met(live=False)
     hearer = link.ends[1]
-    for exchange in hearer.session._exchanges.values():
-        exchange._live = False
-    hearer.events += hearer.session.receive_data(encode_message(News(0, 1, (IDS[0],))), link.clock.now_ms)
+    hearer.events += hearer.session.receive_data(encode_message(message), link.clock.now_ms)
     assert [event.code for event in hearer.told(SessionEnded)] == ["unexpected_message"]  # type: ignore[attr-defined]
+
+
+def test_a_peer_without_the_feature_is_told_by_openings() -> None:
+    link, one, two = met(live=False)
+    ids = grow(two, 1)
+    teller = link.ends[1]
+    teller.session.local_change(link.clock.now_ms, [(COMMONS, Growth(two.numbers[COMMONS], ids))])
+    assert not any(isinstance(message, News) for message in sent(link, 1))
+    link.run()
+    assert one.ids() == two.ids()
