@@ -5,7 +5,7 @@ Implements `p2pcommons.api.verbs.Verbs` over an open `Runtime`; with `Neighbours
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -18,20 +18,15 @@ from p2pcommons.core.identity import PublicKey, did_key
 from p2pcommons.core.limits import INVITATION_ADDRESSES_MAX
 from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.core.words import LANGUAGES, words
-from p2pcommons.errors import LocalProtocolError, NotFound, Refused
+from p2pcommons.errors import LocalProtocolError, Refused
 from p2pcommons.formats.registry import find_format
-from p2pcommons.node.archive import write_backup
 from p2pcommons.node.batch import batch
-from p2pcommons.node.checking import check_store
-from p2pcommons.node.clones import ADVICE as COPIES_ADVICE
-from p2pcommons.node.clones import KEY_TWICE, OWN_KEY
-from p2pcommons.node.disk import ADVICE, told
 from p2pcommons.node.entries import Entries
-from p2pcommons.node.exchange import read_pack_file, write_pack_file
 from p2pcommons.node.membership import Membership
 from p2pcommons.node.nearby import nearby_commons
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.runtime import FORKED, Runtime
+from p2pcommons.node.upkeep import Upkeep, digest_info
 from p2pcommons.node.values import (
     Address,
     BatchAnswer,
@@ -43,7 +38,6 @@ from p2pcommons.node.values import (
     EntryJson,
     EntryPage,
     Export,
-    Hash,
     Health,
     HistoryItem,
     IdentityInfo,
@@ -81,6 +75,8 @@ class Commons:
         self._neighbours = neighbours
         self._membership = Membership(runtime)
         self._entries = Entries(runtime, self._membership)
+        dialling = neighbours is not None and neighbours.dials
+        self._upkeep = Upkeep(runtime, self._notices, neighbours.infos if neighbours and dialling else None)
         self.api: str | None = None
         """HOST:PORT where the API answers, once it does."""
         self.listen: str | None = None
@@ -284,7 +280,7 @@ class Commons:
     async def digest(self, commons: CommonsId) -> DigestInfo:
         """One consistent moment, from memory."""
         self._runtime.check_followed(commons)
-        return _digest_info(self._runtime.replica.digest(commons))
+        return digest_info(self._runtime.replica.digest(commons))
 
     def _info(self, commons: CommonsId) -> CommonsInfo:
         charter = self._runtime.replica.charter(commons)
@@ -437,149 +433,34 @@ class Commons:
 
     async def pack(self, path: Path, commons: CommonsId | None = None) -> PackInfo:
         """Write a pack file of one or all followed commons."""
-        if commons is not None:
-            self._runtime.check_followed(commons)
-        replica = self._runtime.replica
-        chosen = sorted(replica.followed()) if commons is None else [commons]
-        return await self._runtime.run(
-            _on_disk(lambda: write_pack_file(replica, chosen, path, self._runtime.check_going_on), path)
-        )
+        return await self._upkeep.pack(path, commons)
 
     async def unpack(self, path: Path) -> UnpackInfo:
         """Take a pack file."""
-        runtime = self._runtime
-        runtime.disk.check_room("the records of this file")
-        taken = await runtime.run(
-            _on_disk(lambda: read_pack_file(runtime.replica, path, runtime.now_ms(), runtime.check_going_on), path)
-        )
+        taken = await self._upkeep.unpack(path)
         self._follow_changed()
         return taken
 
     async def backup(self, path: Path) -> int:
         """Write a backup of the whole folder, private keys included."""
-        runtime = self._runtime
-        return await runtime.run(_on_disk(lambda: write_backup(runtime.store, runtime.folder.path, path), path))
+        return await self._upkeep.backup(path)
 
     async def verify(self, progress: Progress | None = None) -> VerifyInfo:
         """Check every hash and signature; bodies found damaged are asked for again."""
-        runtime = self._runtime
-        steps = check_store(runtime.store, runtime.replica, progress or (lambda done, total: None))
-        result = None
-        while (step := await runtime.run(lambda: next(steps, None))) is not None:
-            result = step
-        assert result is not None
-
-        def lose(commons: CommonsId, ids: list[bytes]) -> None:
-            if commons in runtime.replica.followed():  # a person may have let it go meanwhile
-                runtime.replica.lose_bodies(commons, ids)
-
-        for commons, ids in result.damaged_bodies.items():
-            await runtime.run(lambda c=commons, i=ids: lose(c, i))  # type: ignore[misc]
-        return VerifyInfo(result.records, result.bodies, tuple(result.faults))
+        return await self._upkeep.verify(progress)
 
     async def rebuild(self, progress: Progress | None = None) -> tuple[Rebuilt, ...]:
         """Make all views from records anew."""
-        replica = self._runtime.replica
-        out = []
-
-        def remake(commons: CommonsId) -> Rebuilt | None:
-            if commons not in replica.followed():  # a person let it go meanwhile
-                return None
-            before = replica.digest(commons)
-
-            def told(done: int) -> None:
-                self._runtime.check_going_on()
-                if progress is not None:
-                    progress(done, before.records)
-
-            return Rebuilt(commons, _digest_info(before), _digest_info(replica.rebuild(commons, told)))
-
-        for commons in sorted(replica.followed()):
-            made = await self._runtime.run(lambda c=commons: remake(c))  # type: ignore[misc]
-            if made is not None:
-                out.append(made)
-        return tuple(out)
+        return await self._upkeep.rebuild(progress)
 
     async def doctor(self) -> tuple[Check, ...]:
         """Look at what commonly goes wrong."""
-        folder = self._runtime.folder
-        disk = self._runtime.disk.look()
-        faults = await self._runtime.read(lambda reader: reader.integrity())
-        checks = [
-            Check("database", not faults, "; ".join(faults[:3]) or "the file is in order", "restore a backup"),
-            Check(
-                "disk",
-                not disk.low,
-                f"{told(disk)}" + ("; nothing is taken from other nodes, and no import" if disk.low else ""),
-                ADVICE,
-            ),
-            Check(
-                "recovery words",
-                folder.words_seen,
-                "written down" if folder.words_seen else "never shown: a lost disk is a lost identity",
-                "p2pcommons identity words",
-            ),
-            Check(
-                "secrets",
-                folder.secrets_are_private(),
-                "keys and token are readable by you alone"
-                if folder.secrets_are_private()
-                else "others on this machine can read your keys",
-                f"chmod 600 {folder.path}/*.key {folder.path}/api-token",
-            ),
-            self._clock_check(),
-            self._copies_check(),
-            self._neighbours_check(),
-        ]
-        return tuple(c if not c.ok else Check(c.name, True, c.detail) for c in checks)
-
-    def _clock_check(self) -> Check:
-        fault = self._runtime.watch.fault()
-        return Check("clock", fault is None, fault or "nothing speaks against it", "set the clock of this machine")
-
-    def _copies_check(self) -> Check:
-        told = [notice.text for notice in self._notices() if notice.code in (OWN_KEY, KEY_TWICE, "forked-chain")]
-        advice = (
-            COPIES_ADVICE
-            if not self._runtime.forked
-            else f"{COPIES_ADVICE}; to write from two devices, use `p2pcommons identity device`"
-        )
-        return Check("copies", not told, "; ".join(told) or "no copy of this folder was met", advice)
-
-    def _neighbours_check(self) -> Check:
-        if self._neighbours is None or not self._neighbours.dials:
-            return Check("neighbours", True, "no node runs, so none are looked at")
-        peers = self._neighbours.infos()
-        met = len({peer.key for peer in peers if peer.state == "connected"})
-        if met or not peers:
-            return Check("neighbours", True, f"{met} connected")
-        whys = "; ".join(peer.why for peer in peers if peer.why)
-        return Check("neighbours", False, f"none of {len(peers)} is connected: {whys}", "check their addresses")
-
-
-def _on_disk(job: Callable[[], T], path: Path) -> Callable[[], T]:
-    """A job on a file a person named, whose faults are told as theirs to mend."""
-
-    def run() -> T:
-        try:
-            return job()
-        except FileNotFoundError as error:
-            raise NotFound("unknown-file", f"{error.filename or path} is not there.") from error
-        except OSError as error:
-            raise Refused("file-unusable", f"{path} cannot be used: {error.strerror or error}.") from error
-
-    return run
+        return await self._upkeep.doctor()
 
 
 def _paged(query: Query, cursor: str | None) -> Query:
     sort = query.sort or "created"  # an order that does not stop at a number of matches
     return Query(query.text, query.commons, query.filters, query.box, query.near, sort, (), _EXPORT_PAGE, cursor)
-
-
-def _digest_info(summed: holding.Digest) -> DigestInfo:
-    return DigestInfo(
-        summed.records, Hash(summed.fingerprint), summed.bodies_missing, summed.entries, Hash(summed.state)
-    )
 
 
 def _metric(name: str, kind: str, text: str, value: float) -> Metric:
