@@ -287,6 +287,13 @@ def _stamps(cases: Cases) -> None:
     stamp = search_stamp(bytes_of("c"), bytes_of("w"), bytes_of("a"), 12)
     assert stamp is not None
     cases.stamp("12 bits", True, stamp)
+    short = next(
+        found
+        for start in range(1 << 16)
+        if (found := search_stamp(bytes_of("c"), bytes_of("w"), bytes_of("a"), 11, start=start, tries=1))
+        and not stamp_holds(bytes_of("c"), bytes_of("w"), bytes_of("a"), found, 12)
+    )
+    cases.stamp("one bit too few", False, short)
     cases.stamp("no bits: any stamp", True, bytes(8), bits=0)
     cases.stamp("the number before", False, (int.from_bytes(stamp, "big") - 1).to_bytes(8, "big"))
     cases.stamp("backwards", False, stamp[::-1])

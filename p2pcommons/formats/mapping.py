@@ -191,7 +191,7 @@ def _wanted(wanted: Any, key: str, name: str) -> list[str]:
 
 
 def _separators(found: dict[str, Any], fields: dict[str, Any], name: str) -> dict[str, str]:
-    columns = {part for wanted in fields.values() for part in (wanted if isinstance(wanted, list) else [wanted])}
+    columns = {part for key, wanted in fields.items() for part in _wanted(wanted, key, name)}
     for key, separator in found.items():
         if not isinstance(separator, str) or not separator:
             raise _bad(name, f"separators.{key}", 'is not a text to cut at, such as ";"')
