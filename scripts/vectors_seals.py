@@ -43,18 +43,29 @@ def changed(value: list[Any], **parts: Any) -> list[Any]:
     return copy
 
 
-def unchecked(tails: list[bytes], bodies: list[tuple[bytes, bytes]], **parts: Any) -> list[Any]:
-    """A pack rightly signed over headers that nothing has checked, all first of their chain but the listed ones."""
-    values = {"author": bytes(ALICE.public), "commons": COMMONS, "plane": 1, **parts}
+def end_of(salt: bytes, body: bytes) -> bytes:
+    """What a header ends with: hash and size of the body."""
+    return b"\xc4\x20" + body_hash(salt, body) + encode(len(body))
+
+
+def unchecked(parts: list[list[bytes]], **others: Any) -> list[Any]:
+    """A pack rightly signed over headers that nothing has checked, each first of its chain: tails, or stems with
+    salt and body."""
+    values = {"author": bytes(ALICE.public), "commons": COMMONS, "plane": 1, **others}
     start = b"\x9b\x01\xc4\x20" + values["commons"] + bytes([values["plane"]]) + b"\xc4\x20" + values["author"]
+    wire = [[ZEROS, *part] for part in parts]
+    tails = [part[0] if len(part) == 1 else part[0] + end_of(part[1], part[2]) for part in parts]
     ids = [record_id(start + b"\xc4\x20" + ZEROS + tail) for tail in tails]
     signature = ALICE.sign(seal_message(values["commons"], len(ids), root(ids)))
-    wire = [[ZEROS, tail, salt, body] for tail, (salt, body) in zip(tails, bodies, strict=True)]
     return [values["author"], values["commons"], values["plane"], len(ids), signature, list(range(len(ids))), [], wire]
 
 
 def _tail(**values: Any) -> bytes:
     return encode(header_values(**values))[_TAIL_AT:]
+
+
+def _stem(**values: Any) -> bytes:
+    return _tail(body_size=5, **values)[:-35]
 
 
 def seal_cases() -> Cases:
@@ -84,7 +95,12 @@ def seal_cases() -> Cases:
     good("a tree over two planes, that of plane 0", packed(mixed, [2]))
     erased = [record._replace(salt=None, body=None) if n == 1 else record for n, record in enumerate(records[:3])]
     good("the second of three without salt and body", packed(erased))
-    _faults(cases, records)
+    good("the first of three without salt and body", packed([records[0]._replace(salt=None, body=None), *records[1:3]]))
+    good("three of which none has salt and body", packed([r._replace(salt=None, body=None) for r in records[:3]]))
+    for size in (1, 127, 128, 255, 256, 65536):
+        body = b"\x80" if size == 1 else encode_body({"t": "a" * (size - (5 if size < 260 else 6))})
+        good(f"a body of {size} bytes", packed([edit(0, body=body)]))
+    _faults(cases)
     _bad(cases, records)
     _bad_headers(cases)
     return cases
@@ -100,33 +116,19 @@ def _trees(cases: Cases) -> None:
     cases.good("subtrees of 8 when all are listed", "uncovered", size=8, indexes=list(range(8)))
 
 
-def _faults(cases: Cases, records: list[Record]) -> None:
-    """A bad body loses its own record only."""
-    value = packed(records[:3])
-    salt = records[1].salt or b""
-
-    def fault(name: str, code: str, item: list[bytes]) -> None:
-        wire = list(value[RECORDS])
-        wire[1] = item
-        out = cases.good(name, "pack", bytes=encode(changed(value, records=wire)).hex())
-        if out["faults"] != [[records[1].id.hex(), code]] or [leaf for leaf, *_ in out["records"]] != [0, 2]:
-            raise AssertionError(f"{name}: {out}")
-
-    tail, _, body = value[RECORDS][1]
-    fault("fault: another body of the same size", "bad_body_hash", [tail, salt, body.replace(b"lune", b"dune")])
-    fault("fault: another salt", "bad_body_hash", [tail, bytes(16), body])
-    fault("fault: a longer body", "bad_body_size", [tail, salt, body + b"\0"])
-    fault("fault: a salt and no body", "bad_body_size", [tail, salt, b""])
-    fault("fault: a body and no salt", "bad_salt", [tail, b"", body])
-    fault("fault: a salt of 15 bytes", "bad_salt", [tail, salt[1:], body])
-    for code, wrong in (
-        ("not_canonical", b"\x81\xa1a\xcc\x01"), ("forbidden_type", b"\x81\xa1a\xca\0\0\0\0"), ("bad_body", b"\x90"),
-        ("key_order", b"\x82\xa1b\xc0\xa1a\xc0"),
+def _faults(cases: Cases) -> None:
+    """A body that should not have been signed loses its own record only."""
+    salt, body = bytes_of("salt 1", 16), encode_body(BODY)
+    for name, code, part in (
+        ("a salt of 15 bytes", "bad_salt", [salt[1:], body]), ("a salt of 17 bytes", "bad_salt", [salt + b"\0", body]),
+        ("no salt", "bad_salt", [b"", body]), ("an integer in two bytes", "not_canonical", [salt, b"\x81\xa1a\xcc\x01"]),
+        ("a float", "forbidden_type", [salt, b"\x81\xa1a\xca\0\0\0\0"]), ("an array", "bad_body", [salt, b"\x90"]),
+        ("keys in falling order", "key_order", [salt, b"\x82\xa1b\xc0\xa1a\xc0"]),
+        ("a byte behind it", "trailing_bytes", [salt, body + b"\0"]), ("no value", "truncated", [salt, b"\x81"]),
+        ("an integer of 64 bits", "integer_range", [salt, b"\x81\xa1a\xcf" + b"\xff" * 8]),
     ):  # fmt: skip
-        tails = [_tail(), _tail(body_hash=body_hash(salt, wrong), body_size=len(wrong))]
-        good_salt = bytes_of("salt 0", 16)
-        out = cases.good(f"fault: a signed body that is {code}", "pack",
-                         bytes=encode(unchecked(tails, [(good_salt, encode_body(BODY)), (salt, wrong)])).hex())  # fmt: skip
+        parts = [[_stem(), bytes_of("salt 0", 16), body], [_stem(), *part]]
+        out = cases.good(f"fault: a signed body that is {code}: {name}", "pack", bytes=encode(unchecked(parts)).hex())
         if [fault[1] for fault in out["faults"]] != [code] or [leaf for leaf, *_ in out["records"]] != [0]:
             raise AssertionError(out)
 
@@ -178,18 +180,34 @@ def _bad(cases: Cases, records: list[Record]) -> None:
         return changed(whole, records=wire)
 
     first, second = whole[RECORDS][0], whole[RECORDS][1]
-    bad("a record of two values", "bad_pack", with_record(1, second[:2]))
+    bad("a record of no values", "bad_pack", with_record(1, []))
     bad("a record of five values", "bad_pack", with_record(1, [records[0].id, *second, b""]))
     bad("a record that is bytes", "bad_pack", with_record(1, second[0]))
+    bad("two values that begin with no id", "bad_pack", with_record(1, second[:2]))
+    bad("a first tail without after", "bad_pack", with_record(0, [_tail()]))
+    bad("an after before a tail that could be left out", "bad_pack", with_record(1, [records[0].id, _tail()]))
     bad("a body as a map", "bad_pack", with_record(1, [second[0], second[1], BODY]))
     bad("a salt that is nil", "bad_pack", with_record(1, [second[0], None, second[2]]))
     bad("the first record without after", "bad_pack", with_record(0, first[1:]))
     bad("an after of 31 bytes", "bad_pack", with_record(0, [first[0][1:], *first[1:]]))
     bad("an after that could be left out", "bad_pack", with_record(1, [records[0].id, *second]))
     bad("another after", "bad_seal", with_record(0, [records[5].id, *first[1:]]))
-    bad("a tail without its last byte", "bad_seal", with_record(1, [second[0][:-1], *second[1:]]))
-    bad("a tail with a byte behind it", "bad_seal", with_record(1, [second[0] + b"\0", *second[1:]]))
-    bad("an empty tail", "bad_seal", with_record(1, [b"", *second[1:]]))
+    bad("a stem without its last byte", "bad_seal", with_record(1, [second[0][:-1], *second[1:]]))
+    bad("a stem with a byte behind it", "bad_seal", with_record(1, [second[0] + b"\0", *second[1:]]))
+    bad("an empty stem", "bad_seal", with_record(1, [b"", *second[1:]]))
+    bad("an empty tail", "bad_seal", with_record(1, [b""]))
+    bad("a stem alone", "bad_seal", with_record(1, second[:1]))
+    whole_tail = records[1].header_bytes[_TAIL_AT:]
+    bad("a tail with its salt and body", "bad_seal", with_record(1, [whole_tail, *second[1:]]))
+    bad("a tail cut short", "bad_seal", with_record(1, [whole_tail[:-1]]))
+    stem, salt, body = second
+    bad("another body of the same size", "bad_seal", with_record(1, [stem, salt, body.replace(b"lune", b"dune")]))
+    bad("another salt", "bad_seal", with_record(1, [stem, bytes(16), body]))
+    bad("a longer body", "bad_seal", with_record(1, [stem, salt, body + b"\0"]))
+    bad("a salt and no body", "bad_seal", with_record(1, [stem, salt, b""]))
+    bad("a body and no salt", "bad_seal", with_record(1, [stem, b"", body]))
+    bad("neither salt nor body", "bad_seal", with_record(1, [stem, b"", b""]))
+    bad("salt and body one byte apart", "bad_seal", with_record(1, [stem, salt + body[:1], body[1:]]))
     bad("two records exchanged", "bad_seal", changed(whole, records=[first, whole[7][2], second]))
     bad("another author", "bad_seal", changed(whole, author=bytes(BOB.public)))
     bad("another commons", "bad_seal", changed(whole, commons=bytes_of("another commons")))
@@ -230,22 +248,27 @@ def _bad_headers(cases: Cases) -> None:
     """Headers that are rightly signed and yet no headers: the pack as a whole is bad."""
     salt, body = bytes_of("salt 0", 16), encode_body(BODY)
     past = sorted([bytes_of("past 0"), bytes_of("past 1")])
-    for name, code, tail in (
-        ("a kind of one word", "bad_kind", _tail(kind="entry")),
-        ("predecessors in falling order", "bad_prev", _tail(prev=past[::-1])),
-        ("time 2^63", "bad_time", _tail(time=2**63)),
-        ("body_size 0", "bad_size", _tail(body_size=0)),
-        ("a subject of 31 bytes", "bad_header", _tail(subject=bytes(31))),
-        ("a tail that ends early", "truncated", _tail()[:-1]),
-        ("a tail with a value more", "trailing_bytes", _tail() + b"\x01"),
-        ("a time in a longer form", "not_canonical", b"\xcc" + _tail(time=5)),
-        ("a header of more than 4 KiB", "too_large", _tail() + bytes(4096)),
-        ("an empty tail", "truncated", b""),
+    good = [_stem(), salt, body]
+    for name, code, part in (
+        ("a kind of one word", "bad_kind", [_stem(kind="entry"), salt, body]),
+        ("predecessors in falling order", "bad_prev", [_stem(prev=past[::-1]), salt, body]),
+        ("time 2^63", "bad_time", [_stem(time=2**63), salt, body]),
+        ("an empty body", "bad_size", [_stem(), salt, b""]),
+        ("a body of 65,537 bytes", "bad_size", [_stem(), salt, encode({"t": "a" * 65531})]),
+        ("a subject of 31 bytes", "bad_header", [_stem(subject=bytes(31)), salt, body]),
+        ("a stem without a kind", "truncated", [_stem()[:-11], salt, body]),
+        ("a tail that ends early", "truncated", [_tail()[:-1]]),
+        ("a tail with a value more", "trailing_bytes", [_tail() + b"\x01"]),
+        ("a stem with a value more", "trailing_bytes", [_stem() + b"\x01", salt, body]),
+        ("a time in a longer form", "not_canonical", [b"\xcc" + _stem(time=5), salt, body]),
+        ("a header of more than 4 KiB", "too_large", [_tail() + bytes(4096)]),
+        ("an empty tail", "truncated", [b""]),
+        ("a tail with body_size 0", "bad_size", [_tail(body_size=0)]),
     ):
-        cases.bad(f"signed: {name}", code, "pack", bytes=encode(unchecked([_tail(), tail], [(salt, body)] * 2)).hex())
-    founding = unchecked([_tail()], [(salt, body)], commons=ZEROS, plane=0)
+        cases.bad(f"signed: {name}", code, "pack", bytes=encode(unchecked([good, part])).hex())
+    founding = unchecked([good], commons=ZEROS, plane=0)
     cases.bad("signed: zeros as commons with a subject", "bad_founding", "pack", bytes=encode(founding).hex())
-    founding = unchecked([_tail(subject=ZEROS)], [(salt, body)], commons=ZEROS, plane=1)
+    founding = unchecked([[_stem(subject=ZEROS), salt, body]], commons=ZEROS, plane=1)
     cases.bad("signed: zeros as commons in plane 1", "bad_founding", "pack", bytes=encode(founding).hex())
-    wrong = unchecked([_tail(kind="entry")], [(salt, body[1:])])
+    wrong = unchecked([[_stem(kind="entry"), salt, body[1:]]])
     cases.bad("signed: a bad header comes before its bad body", "bad_kind", "pack", bytes=encode(wrong).hex())

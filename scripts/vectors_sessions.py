@@ -116,21 +116,34 @@ MESSAGES: dict[str, m.Message] = {
     "leave": m.Leave(0, "unfollowed"),
     "open": m.Open((OPENING,)),
     "open of two": m.Open((OPENING, m.Opening(4095, 15, OPENING.charter, OPENING.catalogue))),
+    "open, as it was told": m.Open((m.Echo(0, m.AFRESH),)),
+    "open with a hint": m.Open((m.Opening(0, 0, OPENING.charter, OPENING.catalogue, bytes(range(16))),)),
     "range": m.Range(1, 0, bytes.fromhex("6100000200")),
     "ask from the beginning": m.Ask(1, 1, None),
     "ask from a place": m.Ask(1, 1, Key(2**63 - 1, ID)),
     "want": m.Want(1, 1, (ID,)),
+    "want by prefix": m.Want(1, 1, (ID[:8], COMMONS)),
     "packs of a stream": m.Packs(1, 1, 0, Key(1, ID), [PACK]),
     "packs that answer": m.Packs(1, 0, 2, None, [PACK]),
     "packs with nothing": m.Packs(1, 1, 16384, None, []),
+    "packs of new records": m.Packs(1, 1, 0, None, [PACK], 0),
+    "packs of new records that came far": m.Packs(1, 0, 0, None, [PACK], 15),
     "confirm": m.Confirm(1, 1, ()),
     "confirm and refuse": m.Confirm(1, 1, ((ID, "later"), (COMMONS, "bad_body_hash"))),
     "refuse": m.Refuse(1, 0, ((ID, "not_admitted"),)),
     "done": m.Done(1, 0),
     "end": m.End("idle", "nothing was heard for a long time"),
     "news": m.News(3, 1, (ID, COMMONS)),
-    "eager": m.Eager(3, True),
-    "no longer eager": m.Eager(3, False),
+    "eager": m.Eager(3, 15),
+    "no longer eager": m.Eager(3, 0),
+    "symbols": m.Symbols(1, 1, 8, bytes(range(44))),
+    "no symbols": m.Symbols(1, 1, 0, b""),
+    "more": m.More(1, 1, 2048),
+    "introduce without a record": m.Introduce(None, 1),
+    "introduce": m.Introduce((b"\x95", bytes(range(64))), 3),
+    "peers": m.Peers((((b"\x95", bytes(range(64))), 1), ((bytes(1024), bytes(64)), 255))),
+    "reached": m.Reached("2001:db8::1", 3, 1),
+    "reached, nothing tried": m.Reached("", 0, 0),
     "browse": m.Browse(),
     "listing of nothing": m.Listing(()),
     "listing": m.Listing(tuple(sorted((_bytes(f"commons {n}"), f"Lavoirs {n}") for n in range(64)))),
@@ -181,7 +194,7 @@ def _bad_frames(cases: _Cases) -> None:
     def bad(name: str, value: Any, code: str = "bad_message") -> None:
         cases.bad(name, code, "frame", bytes=(value if isinstance(value, bytes) else encode(value)).hex())
 
-    digest = [0, ID]
+    digest, hint = [0, ID], b""
     bad("nothing", b"", "bad_frame")
     bad("no array", 7, "bad_frame")
     bad("an array of nothing", [], "bad_frame")
@@ -191,7 +204,7 @@ def _bad_frames(cases: _Cases) -> None:
     bad("a byte behind the frame", bytes.fromhex("930b000000"), "bad_frame")
     bad("cut off", bytes.fromhex("930b00"), "bad_frame")
     bad("a float", bytes.fromhex("920bca00000000"), "bad_frame")
-    bad("type 17", [17], "unknown_message")
+    bad("type 127", [127], "unknown_message")
     bad("type -1", [-1], "unknown_message")
     bad("a value too few", [11, 0])
     bad("a value too many", [11, 0, 0, 0])
@@ -206,12 +219,17 @@ def _bad_frames(cases: _Cases) -> None:
     bad("an empty code", [3, 0, ""])
     bad("a long code", [3, 0, "a" * 49])
     bad("an open of nothing", [4, []])
-    bad("one slot twice", [4, [[0, 0, digest, digest], [0, 0, digest, digest]]])
-    bad("slots that descend", [4, [[1, 0, digest, digest], [0, 0, digest, digest]]])
-    bad("an unknown flag", [4, [[0, 16, digest, digest]]])
+    bad("one slot twice", [4, [[0, 0, digest, digest, hint], [0, 0, digest, digest, hint]]])
+    bad("one slot twice, the second as it was told", [4, [[0, 0, digest, digest, hint], [0, 0]]])
+    bad("slots that descend", [4, [[1, 0, digest, digest, hint], [0, 0, digest, digest, hint]]])
+    bad("an unknown flag", [4, [[0, 16, digest, digest, hint]]])
     bad("an opening of one plane", [4, [[0, 0, digest]]])
-    bad("a count below nothing", [4, [[0, 0, [-1, ID], digest]]])
-    bad("a count of 2^53", [4, [[0, 0, [2**53, ID], digest]]])
+    bad("an opening without a hint", [4, [[0, 0, digest, digest]]])
+    bad("a hint of 15 bytes", [4, [[0, 0, digest, digest, bytes(15)]]])
+    bad("a hint of nil", [4, [[0, 0, digest, digest, None]]])
+    bad("an opening of a slot alone", [4, [[0]]])
+    bad("a count below nothing", [4, [[0, 0, [-1, ID], digest, hint]]])
+    bad("a count of 2^53", [4, [[0, 0, [2**53, ID], digest, hint]]])
     bad("an empty message of ranges", [5, 0, 0, b""])
     bad("ranges as text", [5, 0, 0, "a"])
     bad("a place with a time of 2^63", [6, 0, 0, [2**63, ID]])
@@ -230,8 +248,24 @@ def _bad_frames(cases: _Cases) -> None:
     bad("news of 1,025 ids", [15, 0, 1, [_bytes(f"news {n}") for n in range(1025)]])
     bad("news of a short id", [15, 0, 1, [bytes(31)]])
     bad("news of plane 2", [15, 0, 2, [ID]])
-    bad("eager by a number", [16, 0, 1])
-    bad("eager beyond the slots", [16, 4096, True])
+    bad("eager without a number", [16, 0, True])
+    bad("eager too far", [16, 0, 16])
+    bad("eager beyond the slots", [16, 4096, 1])
+    bad("packs of new records from too far", [8, 1, 1, 0, 16, []])
+    bad("packs of new records that answer", [8, 1, 1, 1, 0, []])
+    bad("introduce with an unknown wish", [17, None, 4])
+    bad("introduce with an empty statement", [17, [b"", bytes(64)], 1])
+    bad("introduce with a statement of 1,025 bytes", [17, [bytes(1025), bytes(64)], 1])
+    bad("introduce with a short signature", [17, [b"\x95", bytes(63)], 1])
+    bad("introduce with a statement alone", [17, [b"\x95"], 1])
+    bad("peers, but none", [18, []])
+    bad("33 peers", [18, [[[b"\x95", bytes(64)], 1]] * 33])
+    bad("a peer at no address", [18, [[[b"\x95", bytes(64)], 0]]])
+    bad("a peer at a ninth address", [18, [[[b"\x95", bytes(64)], 256]]])
+    bad("a peer of nil", [18, [[None, 1]]])
+    bad("reached, seen by a long text", [19, "x" * 46, 0, 0])
+    bad("reached at a ninth address", [19, "", 256, 0])
+    bad("reached without bits", [19, ""])
     bad("a listing without its list", [14])
     bad("a listing of 65", [14, sorted([_bytes(f"commons {n}"), "x"] for n in range(65))])
     bad("a listing of a short id", [14, [[bytes(31), "x"]]])

@@ -94,6 +94,7 @@ class Charter:
     digest: bytes = b""  # 32 bytes: hash of the charter view, part of `state`
     _recoveries: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)  # recovery hash → key
     _persons: Mapping[bytes, Member] = field(default_factory=dict, repr=False)
+    _replaced: frozenset[bytes] = field(default=frozenset(), repr=False)
     _heads: tuple[_Head, ...] = field(default=(), repr=False)  # latest first
     _anchors: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
 
@@ -104,6 +105,11 @@ class Charter:
     def person(self, key: bytes) -> Member | None:
         """The member that a key belongs to; None for a key that never stood here."""
         return self._persons.get(key)
+
+    def left_behind(self, key: bytes) -> tuple[bytes, ...]:
+        """Keys of this key's person that a recovery replaced and that are admitted still: whoever has them writes."""
+        member = self._persons.get(key)
+        return () if member is None else tuple(k for k in member.keys if k != key and k in self._replaced)
 
     def recoverable(self, recovery: bytes) -> bytes | None:
         """The admitted key that the recovery key of this hash (`doors.recovery_hash`) can replace; the latest."""
@@ -211,6 +217,12 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
             if door.recovery is not None and door.bit & membership.standing and door.key in membership.admitted
         },
         _persons=person,
+        _replaced=frozenset(  # of the doors that link keys, a rotation alone has a recovery key
+            door.maker
+            for door in grounds.doors
+            if door.link and door.recovery is not None and door.maker in membership.admitted
+            if door.bit & membership.standing and door.id in membership.set_ids
+        ),
         _heads=heads,
         _anchors=_anchors(in_set, grounds, membership),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from p2pcommons.commons.charter import Charter, judge
 from p2pcommons.commons.entry import EntryView, entry_record, fold, fold_single, view_digest
@@ -21,9 +22,9 @@ class CommonsMeaning:
         """The charter of all these plane-0 records, in any order."""
         return judge(records, commons)
 
-    def single_row(self, record: Record) -> EntryRow:
-        """The entry that is one record."""
-        view = fold_single(record)
+    def single_row(self, record: Record, known: Any = None) -> EntryRow:
+        """The entry that is one record. `known`: its `Edit`, or what its body holds, where that is at hand."""
+        view = fold_single(record, known)
         subject = record.header.subject
         return EntryRow(subject, None, record.id, view_digest(subject, view.canonical()), document(view))
 

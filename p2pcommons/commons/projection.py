@@ -10,7 +10,7 @@ from typing import Any, Final
 from unicodedata import combining, normalize
 
 from p2pcommons.commons.entry import EntryView
-from p2pcommons.commons.vocabulary import FIELDS, split_key
+from p2pcommons.commons.vocabulary import FIELDS, REGISTERS, split_key
 from p2pcommons.sync.storage import Document
 
 # Fields that are found by the words in them, beside title, creators and subjects, which have columns of their own.
@@ -20,9 +20,9 @@ _SEARCHED_REGISTERS: Final = frozenset((
     "terms", "stops", "narrator", "interviewer", "instructions", "provenance", "nationality",
 ))  # fmt: skip
 _LIGATURES: Final = (("œ", "oe"), ("Œ", "OE"), ("æ", "ae"), ("Æ", "AE"), ("ß", "ss"))
-_SEARCHED_SETS: Final = ("alternative_titles", "identifiers", "ingredients", "media", "parts", "species")
+_SEARCHED_SETS: Final = frozenset(("alternative_titles", "identifiers", "ingredients", "media", "parts", "species"))
 _WORDS: Final = {name: field.form.words for name, field in FIELDS.items()}
-_ASIDE: Final = frozenset(("title", "type", "licence", "language"))
+_UNSEARCHED: Final = REGISTERS.keys() - _SEARCHED_REGISTERS - {"title"}
 _NO_LIST: Final[list[Any]] = []
 
 
@@ -44,23 +44,24 @@ def document(view: EntryView) -> Document | None:
     titles: list[str] = []
     text: list[str] = []
     for key, value in registers.items():
-        if key in _SEARCHED_REGISTERS:
+        if key in _UNSEARCHED:  # most
+            continue
+        if key == "title":
+            titles.append(value)
+        elif key in _SEARCHED_REGISTERS:
             if type(value) is str:
                 text.append(value)
             else:
                 text += _WORDS[key](value)
-        elif key not in _ASIDE:
-            if "." in key:
-                name, _ = split_key(key)
-                if name == "title":
-                    titles.append(value)
-                elif name in _SEARCHED_REGISTERS:
-                    text.append(value)
-        elif key == "title":
-            titles.append(value)
-    for name in _SEARCHED_SETS:
-        if name in sets:
-            for element in sets[name]:
+        elif "." in key:
+            name, _ = split_key(key)
+            if name == "title":
+                titles.append(value)
+            elif name in _SEARCHED_REGISTERS:
+                text.append(value)
+    for name, elements in sets.items():
+        if name in _SEARCHED_SETS:
+            for element in elements:
                 text += _WORDS[name](element)
     place = registers.get("place")
     latitude = longitude = None

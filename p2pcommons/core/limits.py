@@ -26,7 +26,9 @@ QUARANTINE_MS: Final = 30 * 24 * 3600 * 1000  # an erasure can be undone that lo
 
 # -- sessions (chapter 30)
 FRAME_BYTES_MAX: Final = 1024 * 1024  # one WebSocket message
-PACK_BYTES_AIM: Final = 512 * 1024  # how much a writer puts into one pack frame (records of 64 KiB still fit)
+PACK_BYTES_AIM: Final = (
+    832 * 1024
+)  # put into one pack frame: a tree of 1,024 usual records whole, one of 64 KiB besides
 PACK_RECORDS_MAX: Final = 4096  # records in one pack: a whole tree
 SET_COUNT_MAX: Final = 4096  # commons named in one session, padding included
 WINDOW_BYTES: Final = 4 * 1024 * 1024  # unconfirmed pack bytes a sender may have under way, per session
@@ -41,6 +43,7 @@ WANTS_MAX: Final = 16 * 1024  # ids asked for and not answered yet, per commons:
 RANGE_ROUNDS_MAX: Final = 4096  # messages of ranges in one exchange: 8,000 ids each, 32 million
 HANDSHAKE_MS_MAX: Final = 10_000  # from the first byte to the names: two round trips and a signature each
 SESSION_IDLE_MS_MAX: Final = 180_000  # silence that ends a session: a frame of 0.5 MiB may take so long at 3 KB/s
+SESSION_UNSHARED_MS_MAX: Final = 120_000  # how long a listener keeps a session with no commons in common: links are few
 ROUND_EVERY_MS: Final = 30_000  # openings without a reason: the check that live news got through
 ROUND_SOON_MS: Final = 200  # least time between two openings of one commons that changes all the time
 ROUND_WAIT_MS_MAX: Final = 120_000  # the longest pause between openings: more silence ends a session
@@ -56,6 +59,15 @@ UNGROUNDED_BYTES_MAX: Final = 4 * 1024 * 1024  # and their bytes: the rest is ke
 RANGE_MESSAGE_BYTES_MAX: Final = 256 * 1024  # one message: 8,000 ids; at worst 0.4 s of the engine's time
 RANGE_MESSAGE_BYTES_MIN: Final = 4 * 1024  # below it a split range would not fit and rounds would not get on
 RANGE_HAVE_MAX: Final = 64 * 1024  # ids one message can make us name as ours alone: 5 MiB of memory
+
+# -- the sketch (chapter 32)
+SKETCH_SYMBOLS_MAX: Final = 2048  # coded symbols of a set: 44 KiB; they tell some 1,450 differences
+SKETCH_DIFFERENCES_MAX: Final = 2900  # estimated ones for which a sketch is tried: it costs less than 50 ranges do
+SKETCH_LAG_MAX: Final = 64 * 1024  # records a sketch in memory lags behind: 0.15 s of work at the next opening
+
+# -- compression (chapter 36)
+COMPRESSED_BYTES_MIN: Final = 4 * 1024  # a smaller frame of packs goes as it is: a few records, live
+COMPRESSION_WINDOW_MAX: Final = 1024 * 1024  # memory a zstd frame may ask for: no frame holds more to look back on
 
 # -- links (chapter 30)
 CONNECT_MS_MAX: Final = 20_000  # name, TCP, TLS and WebSocket upgrade, either side: a slow mobile line
@@ -89,7 +101,41 @@ LAN_HEARD_MAX: Final = 256  # nodes whose listing of announced commons is kept
 # -- gossip (chapter 33)
 GOSSIP_IDS_MAX: Final = 4096  # ids a peer is known to have, for each commons of a session: 400 KiB
 NEWS_IDS_MAX: Final = 1024  # ids in one news: 34 KiB; more than that is found by an opening at less cost
-CLAIM_MS: Final = 2_000  # a record asked of one neighbour is not asked of another for so long
+CLAIM_MS_FIRST: Final = 1_000  # a record asked of one neighbour is not asked of another for so long, at first
+CLAIM_MS_MIN: Final = 400  # and when it is known how fast the neighbour answers: two commits of a busy machine
+CLAIM_MS_MAX: Final = 8_000  # a line over a satellite, and its queue
+HOPS_MAX: Final = 15  # links a record was passed on over, as far as they are counted
+
+# -- peers (chapter 35)
+PEER_ADDRESSES_MAX: Final = 8  # of one node: two networks, two families, a name
+PEER_STATEMENT_BYTES_MAX: Final = 1024  # a record without its signature: eight plain addresses take 400 bytes
+PEER_VALID_MS_MAX: Final = 7 * 24 * 3600 * 1000  # a record of a node that is gone is dialled no longer than that
+PEER_RENEW_MS: Final = 24 * 3600 * 1000  # how often a node makes its own record anew
+PEER_PROVED_MS_MAX: Final = 24 * 3600 * 1000  # an address proved longer ago is not passed on
+PEERS_TOLD_MAX: Final = 32  # records in one answer: 35 KB and 4 ms of signatures at most
+PEERS_EVERY_MS: Final = 30_000  # between two answers in one session
+INTRODUCE_EVERY_MS: Final = 60_000  # between two introductions in one session
+PEERS_SPEECHES_MAX: Final = 10  # introductions, or answers, that may come at once: a machine slept, and they waited
+PEER_SOURCES_MAX: Final = 32  # networks that told records: 1,024 records heard in all, 1.5 MiB
+PEER_SOURCE_RECORDS_MAX: Final = 32  # of each: whoever floods displaces what they told themselves
+PEERS_MET_MAX: Final = 256  # nodes whose addresses proved themselves to us
+PEERS_MET_GROUP_MAX: Final = 16  # and of one network
+PEER_COMMONS_MAX: Final = 64  # commons remembered to be shared with one of them
+HEARD_STABLE_MAX: Final = 4  # links dialled to heard addresses that stay
+HEARD_RANDOM_MAX: Final = 4  # and that change slowly: what any clique tells is outlived
+HEARD_GROUP_MAX: Final = 2  # of each sort in one network: a hoster's machines are not everybody
+HEARD_ROTATE_MS: Final = 30 * 60 * 1000  # a random link gives its place to another after so long
+HEARD_BACKOFF_MS_MIN: Final = 60_000  # after a failure, doubling, for the key and for each address
+HEARD_BACKOFF_MS_MAX: Final = 6 * 3600 * 1000
+HEARD_FAILURES_MAX: Final = 8  # in a row, over some hours: then what was heard of the node is forgotten
+KNOCKS_MS: Final = 3600 * 1000  # dials nobody here asked for are counted over so long
+KNOCKS_MAX: Final = 6  # to one IP address (an IPv6 /64 is one): a thousand nodes are 1.7 a second together
+KNOCKS_ALL_MAX: Final = 120  # and to all together, for links, and as many for dialling back
+CHECK_ADDRESSES_MAX: Final = 2  # dialled back for one introduction
+CHECKS_AT_ONCE_MAX: Final = 4
+CHECK_EVERY_MS: Final = 12 * 3600 * 1000  # how often a node asks whether it can be reached, in one session
+SHUNNED_MS: Final = 24 * 3600 * 1000  # whoever broke the protocol is not dialled by hearsay for so long
+SHUNNED_MAX: Final = 1024  # such keys remembered
 
 # -- folds (chapters 20, 21)
 SUBJECT_RECORDS_INLINE_MAX: Final = 4096  # above this a subject's view is recomputed in the background
@@ -116,6 +162,7 @@ PAGE_ITEMS_MAX: Final = 500
 PAGE_ITEMS_DEFAULT: Final = 50
 RANKED_MATCHES_MAX: Final = 5000  # above, newest first instead of by relevance
 SEARCH_PHRASES_MAX: Final = 32  # words or phrases in one search: more is a pasted text, each costs a pass of the index
+FREQUENT_WORDS_BYTES_MAX: Final = 64 * 1024**2  # bits of rows that hold a frequent word: 500 words of a million entries
 FACET_VALUES_MAX: Final = 100  # values counted out per facet, most frequent first: more is no choice for people
 
 # -- catalogues from outside (formats, command line)

@@ -209,13 +209,30 @@ def parse(header_bytes: bytes, salt: bytes, body: bytes) -> Record:
 
 def check_body(header: Header, salt: bytes, body: bytes) -> None:
     """Whether this salt and body are the ones the header names; FormError `bad_body…` otherwise."""
-    if type(salt) is not bytes or len(salt) != SALT_BYTES:
-        raise FormError("bad_salt", f"a salt has {SALT_BYTES} bytes")
+    _check_salt(salt)
     if type(body) is not bytes or len(body) != header.body_size:
         raise FormError("bad_body_size", "the body is not of the size that the header says")
     if body_hash(salt, body) != header.body_hash:
         raise FormError("bad_body_hash", "the body is not the one that the header names")
     decode_body(body)
+
+
+def check_content(salt: bytes, body: bytes) -> dict[str, Any]:
+    """`check_body` where size and hash of the header were computed from these two (chapter 13); what the body holds."""
+    _check_salt(salt)
+    content: dict[str, Any] = decode_body(body)
+    return content
+
+
+def _check_salt(salt: bytes) -> None:
+    if type(salt) is not bytes or len(salt) != SALT_BYTES:
+        raise FormError("bad_salt", f"a salt has {SALT_BYTES} bytes")
+
+
+def is_whole(record: Record) -> bool:
+    """Whether the record has its body, and the one that its header names."""
+    salt, body = record.salt, record.body
+    return salt is not None and body is not None and body_hash(salt, body) == record.header.body_hash
 
 
 def commons_of(record: Record) -> CommonsId:

@@ -19,7 +19,8 @@ from p2pcommons.core.record import (
     CommonsId,
     Record,
     RecordId,
-    check_body,
+    body_hash,
+    check_content,
     parse_header,
     record_id,
 )
@@ -45,7 +46,7 @@ class Sealed(NamedTuple):
 
 
 class Pack(NamedTuple):
-    """A checked pack: its seal, what it tells of the tree, the good records and those whose body was bad.
+    """A checked pack: its seal, what it tells of the tree, the good records and those signed with a bad body.
 
     A record whose `body` is None came with its header alone: it is good only where an erasure names it.
     """
@@ -55,6 +56,7 @@ class Pack(NamedTuple):
     known: Mapping[Span, bytes]
     records: tuple[Sealed, ...]
     faults: tuple[tuple[RecordId, str], ...]  # (record id, error code)
+    contents: Mapping[RecordId, Mapping[str, Any]]  # what the bodies hold, as it was read when they were checked
 
 
 Verifier = Callable[[bytes, bytes, bytes], bool]
@@ -93,7 +95,7 @@ def pack_value(made: Seal, known: Mapping[Span, bytes], records: Sequence[tuple[
     """A pack of the listed records of one plane (ascending leaf index), as the array that goes on the wire.
 
     `known` holds what is known of the tree besides the listed leaves. An erased record goes with its header
-    alone: empty salt and body (SEAL-9).
+    alone (SEAL-9). Bodies are the caller's: one that is not its header's makes a pack that nobody takes.
     """
     if not records:
         raise FormError("bad_pack", "a pack lists at least one leaf of its tree")
@@ -104,10 +106,14 @@ def pack_value(made: Seal, known: Mapping[Span, bytes], records: Sequence[tuple[
     wire: list[list[bytes]] = []
     last: bytes | None = None
     for _, record in records:
-        if not record.header_bytes.startswith(start):
+        header = record.header_bytes
+        if not header.startswith(start):
             raise FormError("bad_pack", "a pack holds records of one author, commons and plane")
-        tail = record.header_bytes[_TAIL_AT:]
-        item = [tail, record.salt, record.body] if record.salt and record.body else [tail, b"", b""]
+        if record.salt and record.body:
+            stem = header[_TAIL_AT : -34 - len(pack_ordered(record.header.body_size))]
+            item = [stem, record.salt, record.body]
+        else:
+            item = [header[_TAIL_AT:]]
         if record.header.after != last:
             item.insert(0, record.header.after)
         wire.append(item)
@@ -128,22 +134,22 @@ def read_pack(value: Any, check: Verifier = verify) -> Pack:
     if not check(author, signature, seal_message(commons, size, tree_root)):
         raise FormError("bad_seal", "the seal is not the author's over these records")
     made = Seal(PublicKey(author), CommonsId(commons), size, tree_root, signature)
-    parsed = [parse_header(header_bytes) for header_bytes in headers]  # SEAL-7: all of them, before any body
+    parsed = [parse_header(header_bytes) for header_bytes in headers]  # SEAL-7: all of them, before what is in a body
     records: list[Sealed] = []
     faults: list[tuple[RecordId, str]] = []
+    contents: dict[RecordId, Mapping[str, Any]] = {}
     for index, identifier, header_bytes, header, item in zip(indexes, ids, headers, parsed, wire, strict=True):
-        salt: bytes | None = item[-2]
-        body: bytes | None = item[-1]
-        if salt or body:
+        salt: bytes | None = None
+        body: bytes | None = None
+        if len(item) > 2:
+            salt, body = item[-2], item[-1]
             try:
-                check_body(header, item[-2], item[-1])
+                contents[identifier] = check_content(salt, body)
             except FormError as error:
                 faults.append((identifier, error.code))
                 continue
-        else:
-            salt = body = None
         records.append(Sealed(Record(identifier, header, header_bytes, salt, body), made, index))
-    return Pack(made, plane, known, tuple(records), tuple(faults))
+    return Pack(made, plane, known, tuple(records), tuple(faults), contents)
 
 
 def _pack_form(value: Any) -> tuple[bytes, bytes, int, int, bytes, list[int], list[bytes], list[list[bytes]]]:
@@ -173,22 +179,27 @@ def _pack_form(value: Any) -> tuple[bytes, bytes, int, int, bytes, list[int], li
 
 
 def _headers(commons: bytes, plane: int, author: bytes, wire: Sequence[Any]) -> tuple[list[bytes], list[RecordId]]:
-    before_after = _COMMONS_AT + commons + bytes([plane]) + _BIN32 + author + _BIN32
+    start = _COMMONS_AT + commons + bytes([plane]) + _BIN32 + author + _BIN32
     headers: list[bytes] = []
     ids: list[RecordId] = []
     last: RecordId | None = None
     for item in wire:
-        if type(item) is not list or len(item) not in (3, 4) or set(map(type, item)) != _ONLY_BYTES:
-            raise FormError("bad_pack", "a record is [tail, salt, body] or [after, tail, salt, body]")
-        if len(item) == 4:
-            after, tail = item[0], item[1]
+        if type(item) is not list or not 1 <= len(item) <= 4 or set(map(type, item)) != _ONLY_BYTES:
+            raise FormError("bad_pack", "a record is stem, salt and body, or a tail, `after` before them or not")
+        after: bytes
+        if not len(item) & 1:
+            after = item[0]
             if len(after) != 32 or after == last:
                 raise FormError("bad_pack", "`after` is an id, left out where it is the record before")
         elif last is None:
             raise FormError("bad_pack", "the first record of a pack names its `after`")
         else:
-            after, tail = last, item[0]
-        header = before_after + after + tail
+            after = last
+        if len(item) > 2:
+            stem, salt, body = item[-3:]
+            header = b"".join((start, after, stem, _BIN32, body_hash(salt, body), pack_ordered(len(body))))
+        else:
+            header = start + after + item[-1]
         last = record_id(header)
         headers.append(header)
         ids.append(last)

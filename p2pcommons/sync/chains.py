@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
+from p2pcommons.core.clock import is_later
 from p2pcommons.core.record import ZEROS, Record
 
 _LINKS_MAX: Final = 4096  # latest links remembered, of all watched keys: 0.8 MB
@@ -28,16 +29,24 @@ class Chains:
     """The latest links of the keys that are watched."""
 
     def __init__(self) -> None:
-        self._next: OrderedDict[tuple[bytes, int, bytes, bytes], bytes] = OrderedDict()
+        self._next: OrderedDict[tuple[bytes, int, bytes, bytes], tuple[bytes, int]] = OrderedDict()  # id, time
 
-    def note(self, commons: bytes, record: Record) -> Fork | None:
-        """A record of a watched key, written here or come from elsewhere; the fork it makes with another, if any."""
+    def note(self, commons: bytes, record: Record, now_ms: int) -> Fork | None:
+        """A record of a watched key, written here or come from elsewhere; the fork it makes with another, if any.
+
+        A record made while a clock was ahead is not built upon (REC-7), so what comes in its place makes no fork.
+        """
         header = record.header
         if header.commons == ZEROS:
             return None  # the founding record follows nothing
         place = (commons, header.plane, header.author, header.after)
-        known = self._next.setdefault(place, record.id)
+        known, time = self._next.get(place, (record.id, header.time))
+        if is_later(time, now_ms):
+            known, time = record.id, header.time
+        self._next[place] = known, time
+        if known == record.id:
+            if len(self._next) > _LINKS_MAX:
+                self._next.popitem(last=False)
+            return None
         self._next.move_to_end(place)
-        while len(self._next) > _LINKS_MAX:
-            self._next.popitem(last=False)
-        return None if known == record.id else Fork(*place, (known, record.id))
+        return Fork(*place, (known, record.id))

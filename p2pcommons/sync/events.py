@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 from p2pcommons.core.identity import PublicKey
 from p2pcommons.core.record import CommonsId
+from p2pcommons.sync.choice import Method, Reason
+from p2pcommons.sync.peer_record import Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,34 @@ class ProgressMade:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """The sets of a plane differ, and this is how the difference is looked for (`sync.choice`)."""
+
+    commons: CommonsId
+    plane: int
+    method: Method
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Completed:
     """The sets of both are equal, but for so many refused records, with the reasons counted."""
 
     commons: CommonsId
     but_for: int
     reasons: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwedChanged:
+    """Of what was new here in the states of the sets up to `number`, the peer is not known to have `count` records.
+
+    Told behind `Completed` and from then on: the sets are the same while it is 0 and no state came since.
+    """
+
+    commons: CommonsId
+    count: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +121,13 @@ class CommonsListed:
     """What the peer says it follows and is announced: ids and names, by its word alone."""
 
     commons: tuple[tuple[bytes, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSpoke:
+    """The peer introduced itself, told of other nodes, or said whether it reaches us (chapter 35)."""
+
+    said: Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +155,13 @@ Event: TypeAlias = (
     | RecordsReceived
     | RecordsSent
     | ProgressMade
+    | Compared
     | Completed
+    | OwedChanged
     | Differed
     | CollisionFound
     | CommonsListed
     | PeerRefused
+    | PeerSpoke
     | SessionEnded
 )

@@ -8,12 +8,14 @@ window allows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from p2pcommons.core.limits import (
+    GOSSIP_IDS_MAX,
     IDS_PER_FRAME_MAX,
     NEWS_IDS_MAX,
-    RANGE_ROUNDS_MAX,
     ROUND_EVERY_MS,
     ROUND_SOON_MS,
     ROUND_WAIT_MS_MAX,
@@ -21,10 +23,22 @@ from p2pcommons.core.limits import (
 from p2pcommons.core.record import ZEROS, CommonsId
 from p2pcommons.core.seal import read_pack
 from p2pcommons.errors import LocalProtocolError, RemoteProtocolError
+from p2pcommons.sync.choice import Method
+from p2pcommons.sync.comparison import Comparison, Next
 from p2pcommons.sync.digest import published, remove
-from p2pcommons.sync.events import CollisionFound, Completed, Differed, Event, ProgressMade, RecordsReceived
+from p2pcommons.sync.events import (
+    CollisionFound,
+    Compared,
+    Completed,
+    Differed,
+    Event,
+    OwedChanged,
+    ProgressMade,
+    RecordsReceived,
+)
+from p2pcommons.sync.finding import Finding, Found
 from p2pcommons.sync.flow import Demand, Supply
-from p2pcommons.sync.gossip import Growth, Known
+from p2pcommons.sync.gossip import Gossip, Growth
 from p2pcommons.sync.handshake import Role
 from p2pcommons.sync.library import NUMBER_BITS, Library
 from p2pcommons.sync.message import (
@@ -36,25 +50,30 @@ from p2pcommons.sync.message import (
     Confirm,
     Done,
     Eager,
+    Echo,
     Message,
+    More,
     News,
     Opening,
     Packs,
     Range,
     Refuse,
     SetDigest,
+    Symbols,
     Want,
 )
-from p2pcommons.sync.range_index import RangeIndex
-from p2pcommons.sync.ranges import initiate, reconcile, respond
+from p2pcommons.sync.owed import Owed
 from p2pcommons.sync.refusals import Refusals
 from p2pcommons.sync.rounds import TRANSITIONS, Stage, Step
+from p2pcommons.sync.sketch import Sketch
 from p2pcommons.sync.storage import Key
 
-ExchangeMessage = Range | Ask | Want | Packs | Confirm | Refuse | Done | News | Eager
+ExchangeMessage = Range | Symbols | More | Ask | Want | Packs | Confirm | Refuse | Done | News | Eager
 
-_CHARTER: Final = 0
+_CHARTER, _CATALOGUE = PLANES
 _ROUNDS_AT_ONCE: Final = 4  # rounds that follow each other without a pause
+_ID_BYTES: Final = 32
+_PAUSE_DOUBLED_MAX: Final = 4  # to 3.2 s: while records come all the time, two sets are hardly ever equal
 _AT_ONCE: Final = 0  # a moment that is always past
 
 
@@ -62,8 +81,10 @@ class Exchange:
     """The rounds of one commons with one peer."""
 
     def __init__(
-        self, library: Library, role: Role, slot: int, commons: CommonsId, events: list[Event], *, live: bool = False
-    ) -> None:
+        self, library: Library, role: Role, slot: int, commons: CommonsId, events: list[Event], *,
+        now_ms: int, live: bool = False, sketches: bool = False, eager: bool = True,
+    ) -> None:  # fmt: skip
+        """`live`, `sketches`: both ends name the feature. `eager`: have new records whole (chapter 33)."""
         self.commons = commons
         self.slot = slot
         self.stage = Stage.RESTING
@@ -74,37 +95,35 @@ class Exchange:
         self._events = events
         self._demand = Demand(slot)
         self._refusals = Refusals()
-        self._due_ms = _AT_ONCE
+        # The listener opens beside its names. An answer to that is shorter than a second opening, if nothing differs.
+        self._due_ms = _AT_ONCE if role is Role.LISTENER else now_ms + ROUND_SOON_MS
         # news, beside the rounds
+        self.owed = Owed()
+        self._owed_told: tuple[int, int] | None = None  # nothing before the sets were the same for the first time
         self._live = live  # both ends tell news
-        self._known = Known()
-        self._eager = False  # we asked for new records whole
-        self._they_are_eager = False
+        self._gossip = Gossip(library.spread(commons), eager=eager)
         # this round
-        self._own: Opening | None = None
-        self._theirs: Opening | None = None
+        self._comparison = Comparison(role, slot, sketches=sketches)
         self._plane = _CHARTER
-        self._index: RangeIndex | None = None
-        self._range_waiting: bytes | None = (
-            None  # our next message of ranges, held until there is room for what it finds
-        )
-        self._range_asked = False
-        self._range_rounds = 0
+        self._finding: Finding | None = None
+        self._told = 0  # how many of its choices are events already
         self._blind = False  # ranges found nothing although digests differ
         self._stream_expected = False  # they said they would ask for the whole set
         self._streaming_in = False
         self._received = 0
         self._found = 0
         # across rounds
-        self._tried: dict[int, tuple[SetDigest, SetDigest, int, int]] = {}
+        self._sketches = sketches
         self._streamed: set[int] = set()  # a whole set is streamed once in a session
         self._effort = 0  # 1: refusals were forgotten, 2: fingerprints are not believed either
         self._unsettled: set[bytes] = set()  # plane-0 records that came from this peer since the last judgement
         self._brought: set[bytes] = set()  # those not let in then: perhaps they wait for a past that this peer has
         self._rounds = 0
+        self._in_the_news = 0  # exchanges in a row that found nothing but what was told already
+        self._gave_or_asked = False
         self._fruitless = 0
         self._opened_ms = 0
-        self._number = -1
+        self._number = self._number_opened = -1
         self._born = library.state_number(commons) >> NUMBER_BITS
 
     @property
@@ -128,39 +147,71 @@ class Exchange:
     def local_change(self, now_ms: int) -> None:
         """The node's own sets changed, perhaps: open soon if these did."""
         if self._library.state_number(self.commons) != self._number:
+            self.owed.add_more()
             self._due_ms = min(self._due_ms, max(now_ms, self._opened_ms + ROUND_SOON_MS))
+
+    def tell_owed(self) -> None:
+        """Tell what the peer is owed, where that changed since it was told."""
+        owed = (self.owed.count, self._number)
+        if self._owed_told is not None and self._owed_told != owed:
+            self._owed_told = owed
+            self._events.append(OwedChanged(self.commons, *owed))
 
     # -- news (chapter 33)
 
-    def ask_whole(self) -> None:
-        """Have new records come whole from this peer."""
-        if self._live and not self._eager:
-            self._eager = True
-            self.outbox.append(Eager(self.slot, True))
+    @property
+    def news_due_ms(self) -> int | None:
+        """When to call `advance` for what the peer told and is not here yet; None: there is nothing."""
+        return self._gossip.due_ms
+
+    def close(self) -> None:
+        """No more is said about this commons: what was asked for here may be asked elsewhere."""
+        self._gossip.close()
 
     def tell(self, growth: Growth, now_ms: int) -> None:
         """The node's own sets grew by a step: tell the peer what it may lack, or open soon if that is not known."""
-        if not self._live or growth.ids is None or growth.number != self._number + 1:
+        if not self._live or growth.ids is None or growth.number != self._number + growth.steps:
             self.local_change(now_ms)
+            return
+        if self.supply.new_waiting > GOSSIP_IDS_MAX:
+            self.local_change(now_ms)  # it does not read: an opening will find what there is by then
             return
         self._number = growth.number  # GOSSIP-5: what is told need not be opened for
         for plane in PLANES:
             refused = self._refusals.by_them(plane)
-            ids = self._known.unknown((i for its_plane, i in growth.ids if its_plane == plane), refused)
-            self._known.add(ids)
-            if ids and self._they_are_eager:
-                self.supply.push(plane, ids)
-            elif ids:
-                self.outbox.append(News(self.slot, plane, tuple(ids)))
+            of_plane = [identifier for its_plane, identifier in growth.ids if its_plane == plane]
+            for hops, ids in self._gossip.tell(of_plane, refused):
+                self.owed.add(ids)
+                if hops is None:
+                    self.outbox.append(News(self.slot, plane, tuple(ids)))
+                else:
+                    self.supply.give_new(plane, hops, ids)
 
     def _take_news(self, message: News, now_ms: int) -> None:
         self._check_live()
-        self._known.add(message.ids)
+        self._gossip.known.add(message.ids)
+        self.owed.settle(message.ids)
         if self._demand.ids_waiting > NEWS_IDS_MAX:
             return  # a peer that tells more than it gives: openings find what there is
-        refused = self._refusals.by_us(message.plane)
-        told = [identifier for identifier in message.ids if identifier not in refused]
-        self._demand.want(message.plane, self._library.lacking(self.commons, told, now_ms))
+        self._ask_for(message.plane, message.ids, now_ms)
+
+    def _ask_for(self, plane: int, told: Sequence[bytes], now_ms: int) -> None:
+        refused = self._refusals.by_us(plane)
+        ids = [one for one in told if len(one) == _ID_BYTES and one not in refused]
+        lacking = [*self._library.lacking(self.commons, ids)]
+        if prefixes := [one for one in told if len(one) != _ID_BYTES]:  # found by an opening
+            here = self._library.named(self.commons, plane, prefixes)
+            lacking += [one for one, found in zip(prefixes, here, strict=True) if not found]
+        self._gossip.forget(set(told) - set(lacking))
+        self._demand.want(plane, self._gossip.hear(plane, lacking, now_ms))
+
+    def _look_again(self, now_ms: int) -> None:
+        """Ask for what others were asked for and did not give; say where whole records are of use."""
+        if (due_ms := self._gossip.due_ms) is not None and due_ms <= now_ms:
+            for plane, ids in self._gossip.again(now_ms):
+                self._ask_for(plane, ids, now_ms)
+        if self._live and (reach := self._gossip.reach_to_tell()) is not None:
+            self.outbox.append(Eager(self.slot, reach))
 
     def _check_live(self) -> None:
         if not self._live:
@@ -168,8 +219,8 @@ class Exchange:
 
     # -- rounds
 
-    def open(self, now_ms: int) -> Opening:
-        """Our opening, now; `compare` follows once it is on its way."""
+    def open(self, now_ms: int) -> Opening | Echo:
+        """Our opening, now, in its short form where it says nothing new; `compare` follows once it is on its way."""
         self._settle(now_ms)
         charter = self._set(_CHARTER, taken_off=False).digest
         flags = THOROUGH if self._effort > 1 else 0
@@ -185,15 +236,18 @@ class Exchange:
         for plane in PLANES:
             self._demand.want_once(plane, self._library.wanted_bodies(self.commons))
         self._number = self._library.state_number(self.commons)
+        self.owed.opened()
+        self._number_opened = self._number
         self._opened_ms = now_ms
-        self._own = Opening(self.slot, flags, *sets)
+        answers = self.stage is Stage.ANSWERING
         self._step(Step.OPENING_SENT)
-        return self._own
+        return self._comparison.open(flags, sets[_CHARTER], sets[_CATALOGUE], self._sketch, answers=answers)
 
-    def take_opening(self, opening: Opening) -> None:
+    def take_opening(self, told: Opening | Echo) -> None:
         """The peer's opening."""
+        answers = self.stage is Stage.OPENED
         self._step(Step.OPENING_TAKEN)
-        self._theirs = opening
+        opening = self._comparison.take(told, answers=answers)
         if opening.flags & AFRESH:
             if self.stage is Stage.COMPARING and len(self._refusals):
                 self._number = -1  # ours crossed theirs, with refusals taken off: it says no more what it should
@@ -203,34 +257,26 @@ class Exchange:
         """Both openings are told: find what is to be done, the same on both sides."""
         if self.stage is not Stage.COMPARING:
             return
-        assert self._own is not None and self._theirs is not None
-        own, theirs = self._own, self._theirs
-        differing = [plane for plane in PLANES if own.of(plane) != theirs.of(plane)]
-        for plane in differing:
-            mask = STREAM[plane] | THOROUGH
-            pair = (own.of(plane), theirs.of(plane), own.flags & mask, theirs.flags & mask)
-            before = self._tried.get(plane)
-            if before == pair:
-                continue  # it was tried, and changed nothing on either side
-            if before is None or before[:2] != pair[:2]:
-                self._effort = self._fruitless = 0
-            self._tried[plane] = pair
+        following = self._comparison.next()
+        if following is not None:
             self._step(Step.DIFFERENCE_FOUND)
-            self._begin(plane)
+            self._begin(following)
             return
         self._step(Step.NOTHING_TO_DO)
-        self._rest(differing, now_ms)
+        self._rest(self._comparison.differing(), now_ms)
 
     def _rest(self, differing: list[int], now_ms: int) -> None:
-        self._rounds = 0
+        self._rounds = self._in_the_news = 0
+        self._comparison.rest()
         for plane in PLANES:
             if plane not in differing and self._cursor(plane):
                 self._library.set_cursor(self.commons, plane, None)
         if not differing:
             self._effort = self._fruitless = 0
-            self._tried.clear()
+            self.owed.proved()
             reasons = self._refusals.reasons()
             self._events.append(Completed(self.commons, sum(count for _, count in reasons), reasons))
+            self._owed_told = (0, 0)
         elif self._effort < 2:
             self._effort = 1 if self._effort == 0 and len(self._refusals) else 2
             self._due_ms = _AT_ONCE
@@ -243,32 +289,41 @@ class Exchange:
         self._due_ms = now_ms + min(wait << min(self._fruitless, 10), ROUND_WAIT_MS_MAX)
         self.local_change(now_ms)
 
-    def _begin(self, plane: int) -> None:
-        assert self._own is not None and self._theirs is not None
-        self._plane = plane
-        self._received = self._found = self._range_rounds = 0
-        self._range_waiting, self._range_asked, self._index = None, False, None
-        self._streaming_in = bool(self._own.flags & STREAM[plane])
-        self._stream_expected = bool(self._theirs.flags & STREAM[plane])
+    def _begin(self, following: Next) -> None:
+        """Begin the exchange of a plane that differs."""
+        self._plane = following.plane
+        self._received = self._found = self._told = 0
+        self._gave_or_asked = False
+        self._streaming_in, self._stream_expected = following.is_streaming_in, following.is_streaming_out
+        if following.is_new:
+            self._effort = self._fruitless = 0
+        if following.choice.method is not Method.STREAM:
+            ranges = partial(self._library.ranges, self.commons, self._plane)
+            self._finding = self._comparison.finding(following, ranges)
+            self._note_choices(self._finding)
+            return
+        self._events.append(Compared(self.commons, self._plane, *following.choice))
         if self._streaming_in:
-            self.outbox.append(Ask(self.slot, plane, self._cursor(plane)))
-        elif not self._stream_expected:
-            self._index = self._library.ranges(self.commons, plane).copy()
-            if self._role is Role.DIALLER:
-                self._blind = self._blind or not self._thorough
-                self._range_waiting = initiate(self._index, lists_only=self._thorough)
+            self.outbox.append(Ask(self.slot, self._plane, self._cursor(self._plane)))
 
-    @property
-    def _thorough(self) -> bool:
-        return self._own is not None and bool(self._own.flags & THOROUGH)
+    def _note_choices(self, finding: Finding) -> None:
+        """Tell how the difference is looked for, as it becomes known."""
+        for choice in finding.choices[self._told :]:
+            if self._role is Role.DIALLER and choice.method is Method.RANGES:
+                self._blind = True
+            self._events.append(Compared(self.commons, self._plane, *choice))
+        self._told = len(finding.choices)
 
     def advance(self, now_ms: int) -> None:
         """Do what became possible: ask, go on with ranges, be done."""
-        if self._range_waiting is not None and self._demand.ids_waiting + self.supply.ids_waiting < IDS_PER_FRAME_MAX:
-            self.outbox.append(Range(self.slot, self._plane, self._range_waiting))
-            self._range_waiting, self._range_asked = None, True
+        self._look_again(now_ms)
+        if self._finding is not None:
+            if self._demand.ids_waiting + self.supply.ids_waiting < IDS_PER_FRAME_MAX:
+                self._finding.go_on()
+            self.outbox += self._finding.outbox
+            self._finding.outbox.clear()
         self.outbox.extend(self._demand.next_wants())
-        finding = self._stream_expected or self._range_waiting is not None or self._range_asked
+        finding = self._stream_expected or (self._finding is not None and self._finding.is_going_on)
         if finding or self._demand.ids_waiting or not self.supply.is_empty:
             return
         if self.stage is (Stage.EXCHANGING if self._role is Role.DIALLER else Stage.DONE_TAKEN):
@@ -281,16 +336,21 @@ class Exchange:
     def take(self, message: ExchangeMessage, now_ms: int) -> None:
         """A message about this commons. RemoteProtocolError if it does not belong here and now."""
         match message:
-            case Range():
-                self._take_range(message)
+            case Range() | Symbols() | More():
+                self._take_finding(message, now_ms)
             case Ask():
                 self._take_ask(message)
             case Want():
+                if not self._sketches and any(len(one) != _ID_BYTES for one in message.ids):
+                    raise RemoteProtocolError(
+                        "unexpected_message", "prefixes, although a hello does not name the feature"
+                    )
                 self.supply.want(message.plane, message.ids)
             case Packs():
                 self._take_packs(message, now_ms)
             case Confirm():
-                self.supply.confirm()
+                refused = dict(message.refused)
+                self.owed.settle(one for one in self.supply.confirm() if one not in refused)
                 self._take_refusals(message, now_ms)
             case Refuse():
                 self._take_refusals(message, now_ms)
@@ -300,33 +360,44 @@ class Exchange:
                 self._take_news(message, now_ms)
             case Eager():
                 self._check_live()
-                self._they_are_eager = message.on
+                self._gossip.their_reach = message.reach
 
-    def _take_range(self, message: Range) -> None:
-        """A message of ranges: the listener answers it, the dialler learns from it."""
+    def _take_finding(self, message: Range | Symbols | More, now_ms: int) -> None:
+        """Something about what differs: the listener answers it, the dialler learns from it."""
         self._expect(message, Stage.EXCHANGING)
-        self._range_rounds += 1
-        if self._index is None or self._range_rounds > RANGE_ROUNDS_MAX:
-            raise RemoteProtocolError("unexpected_message", "ranges where none are due")
-        if self._role is Role.LISTENER:
-            self.outbox.append(Range(self.slot, self._plane, respond(self._index, message.body)))
-            return
-        if not self._range_asked:
-            raise RemoteProtocolError("unexpected_message", "an answer of ranges that was not asked for")
-        self._range_asked = False
-        step = reconcile(self._index, message.body, lists_only=self._thorough)
-        self._range_waiting = step.message
+        if self._finding is None:
+            raise RemoteProtocolError("unexpected_message", f"{type(message).__name__} where none is due")
+        found = self._finding.take(message)
+        self._note_choices(self._finding)
+        if found is not None:
+            self._use(found, self._finding, now_ms)
+
+    def _use(self, found: Found, finding: Finding, now_ms: int) -> None:
+        """The dialler gives what only it has, and asks for the rest."""
+        have = found.have
+        if found.are_prefixes:
+            named = self._library.named(self.commons, self._plane, have)
+            have = list(dict.fromkeys(identifier for ids in named for identifier in ids))
+        # What is in the news goes by news: what came since the opening, is on its way, or was told a moment ago.
         refused = self._refusals.by_them(self._plane)
-        have = [identifier for identifier in step.have if identifier not in refused]
-        self.supply.push(self._plane, have)
+        give = self._gossip.untold([identifier for identifier in have if identifier not in refused], now_ms)
+        self.supply.push(self._plane, give)
         refused = self._refusals.by_us(self._plane)
-        need = [identifier for identifier in step.need if identifier not in refused]
-        self._demand.want(self._plane, need)
-        self._found += len(need)
-        if self._thorough and self._blind and (have or need):
+        need = [identifier for identifier in found.need if identifier not in refused]
+        ask = self._unsought(need, now_ms)
+        self._demand.want(self._plane, ask)
+        self._found += len(ask)
+        self._gave_or_asked = self._gave_or_asked or bool(give or ask)
+        if Method.LISTS in finding.methods and self._blind and (have or need):
             self._events.append(CollisionFound(self.commons, self._plane))
         if have or need:
             self._blind = False
+
+    def _unsought(self, need: list[bytes], now_ms: int) -> list[bytes]:
+        if self._library.state_number(self.commons) != self._number_opened:
+            here = self._library.named(self.commons, self._plane, need)
+            need = [one for one, found in zip(need, here, strict=True) if not found]
+        return self._gossip.seek(self._plane, need, now_ms)
 
     def _take_ask(self, message: Ask) -> None:
         """The peer wants the whole set."""
@@ -338,7 +409,7 @@ class Exchange:
 
     def _take_packs(self, message: Packs, now_ms: int) -> None:
         """Records come: they are durable, or refused, when the confirmation goes."""
-        if not self._demand.is_open(message.plane) and not self._may_give(message):
+        if not self._may_give(message) and (message.hops is not None or not self._demand.is_open(message.plane)):
             raise RemoteProtocolError("unexpected_message", "packs that were not asked for")
         self._demand.answer(message.plane, message.answered)
         for pack in message.packs:
@@ -347,7 +418,10 @@ class Exchange:
         taken = self._library.receive(self.commons, message.packs, now_ms)
         if message.plane == _CHARTER:
             self._unsettled |= _ids(message.packs) - taken.refused.keys()
-        self._known.add(taken.ids)
+        count = sum(len(pack[5]) for pack in message.packs)
+        self._gossip.came(taken.ids, taken.refused, count, message.hops, now_ms)
+        if message.answered and not self._demand.is_open(message.plane):
+            self._gossip.settled(message.plane)
         refused = self._refusals.refuse(message.plane, taken.refused, self._charter(), now_ms) if taken.refused else ()
         self.outbox.append(Confirm(self.slot, message.plane, refused))
         if message.cursor is not None and self._streaming_in:
@@ -357,17 +431,17 @@ class Exchange:
             self._settle(now_ms)  # the past that was asked for, or news, is here: no end of a stream will come
         self._events.append(RecordsReceived(self.commons, message.plane, taken.new, len(taken.refused)))
         finding = self.stage not in (Stage.RESTING, Stage.BOTH_DONE)  # else it is news, and the sets were equal
-        if finding and message.plane == self._plane and self._own is not None and self._theirs is not None:
+        if finding and message.plane == self._plane and self._comparison.is_complete:
             self._received += taken.new
-            have = self._own.of(self._plane).count + self._received
-            found = self._own.of(self._plane).count + self._found
-            of = max(have, found if self._found else self._theirs.of(self._plane).count)
+            own, theirs = self._comparison.own.of(self._plane), self._comparison.theirs.of(self._plane)
+            have = own.count + self._received
+            of = max(have, own.count + self._found if self._found else theirs.count)
             self._events.append(ProgressMade(self.commons, self._plane, have, of))
 
     def _may_give(self, message: Packs) -> bool:
-        # Who dialled gives what it found to be lacking here; both give streams that were asked for.
-        if self._eager:
-            return True
+        # Who dialled gives what it found to be lacking here; both give streams that were asked for, and what is new.
+        if message.hops is not None:
+            return self._live and message.hops < self._gossip.reach_asked
         giving = self._streaming_in or self._role is Role.LISTENER
         return self.stage in (Stage.EXCHANGING, Stage.DONE_SENT) and message.plane == self._plane and giving
 
@@ -386,10 +460,19 @@ class Exchange:
             self._streamed.add(self._plane)
             if self._cursor(self._plane):
                 self._library.set_cursor(self.commons, self._plane, None)
-        self._index = None
+        # A commons that changes all the time, or a peer that never comes together with us, is not met without pause;
+        # and where all that differed was in the news, it is for the news to end that.
+        in_the_news = self._live and self._finding is not None and not self._gave_or_asked
+        self._in_the_news = min(self._in_the_news + 1, _PAUSE_DOUBLED_MAX) if in_the_news else 0
+        self._end_finding()
         self._rounds += 1
-        # A commons that changes all the time, or a peer that never comes together with us, is not met without pause.
-        self._due_ms = _AT_ONCE if self._rounds < _ROUNDS_AT_ONCE else self._opened_ms + ROUND_SOON_MS
+        at_once = self._rounds < _ROUNDS_AT_ONCE and not self._in_the_news
+        self._due_ms = _AT_ONCE if at_once else self._opened_ms + (ROUND_SOON_MS << self._in_the_news)
+
+    def _end_finding(self) -> None:
+        tried = frozenset({Method.STREAM}) if self._finding is None else self._finding.methods
+        self._comparison.ended(self._plane, tried)
+        self._finding = None
 
     # -- what is here
 
@@ -413,6 +496,12 @@ class Exchange:
             state = remove(state, refused)
         return SetDigest(state.count, published(state))
 
+    def _sketch(self, plane: int) -> Sketch:
+        """One set's symbols now, without what the peer refused."""
+        sketch = self._library.sketch(self.commons, plane)
+        sketch.discard(self._refusals.by_them(plane))
+        return sketch
+
     def _charter(self) -> bytes:
         return self._set(_CHARTER, taken_off=False).digest
 
@@ -421,7 +510,7 @@ class Exchange:
 
     # -- the table
 
-    def _expect(self, message: Range | Ask, stage: Stage) -> None:
+    def _expect(self, message: Range | Symbols | More | Ask, stage: Stage) -> None:
         if self.stage is not stage or message.plane != self._plane:
             raise RemoteProtocolError("unexpected_message", f"{type(message).__name__} outside its exchange")
 

@@ -15,29 +15,33 @@ from p2pcommons.core.limits import IDS_PER_FRAME_MAX, PACK_BYTES_AIM, PACK_RECOR
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import LocalProtocolError, RemoteProtocolError
 from p2pcommons.sync.library import Library
-from p2pcommons.sync.message import PLANES, Packs, Want, encode_message
+from p2pcommons.sync.message import PLANES, WANT_PREFIX_BYTES, Packs, Want, encode_message
 from p2pcommons.sync.storage import Key
 
 
 class Supply:
-    """What the peer is to get: answers to its wants first, then what was found it lacks, then its stream."""
+    """What the peer is to get: answers to its wants first, what is new, what was found it lacks, then its stream."""
 
     def __init__(self, library: Library, slot: int, commons: CommonsId) -> None:
         self._library = library
         self._slot = slot
         self._commons = commons
         self._wanted: tuple[list[bytes], ...] = tuple([] for _ in PLANES)
+        self._beside: tuple[list[bytes], ...] = tuple([] for _ in PLANES)  # go with wanted ids, and settle no want
         self._pushed: tuple[list[bytes], ...] = tuple([] for _ in PLANES)
+        self._new: deque[tuple[int, int, list[bytes]]] = deque()  # plane, hops, ids
         self._stream: tuple[int, Key | None] | None = None
         self._made: deque[Packs] = deque()  # parts of a frame that came out too large
-        self._under_way: deque[int] = deque()
+        self._under_way: deque[tuple[int, list[bytes]]] = deque()  # size of a frame, ids asked for or pushed in it
+        self._giving: list[bytes] = []  # ids that the frame being made is about
         self.bytes_under_way = 0
         self.records_given = 0  # in all frames made so far
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left to send."""
-        return not (self._made or self._stream or any(self._wanted) or any(self._pushed))
+        found = any(self._beside) or any(self._wanted) or any(self._pushed)
+        return not (found or self._made or self._new or self._stream)
 
     @property
     def is_settled(self) -> bool:
@@ -49,15 +53,31 @@ class Supply:
         """How many ids found to be lacking wait for their turn."""
         return sum(map(len, self._pushed))
 
+    @property
+    def new_waiting(self) -> int:
+        """How many new ids wait for their turn."""
+        return sum(len(ids) for _, _, ids in self._new)
+
     def want(self, plane: int, ids: Iterable[bytes]) -> None:
-        """The peer asked for these. RemoteProtocolError `too_many_wants`."""
-        self._wanted[plane].extend(ids)
-        if sum(map(len, self._wanted)) > WANTS_MAX:
+        """The peer asked for these ids, or for all that begin so. RemoteProtocolError `too_many_wants`."""
+        asked = list(ids)
+        if sum(map(len, self._wanted)) + len(asked) > WANTS_MAX:
             raise RemoteProtocolError("too_many_wants", f"more than {WANTS_MAX} ids are asked for at once")
+        prefixes = [one for one in asked if len(one) == WANT_PREFIX_BYTES]
+        if prefixes:
+            named = dict(zip(prefixes, self._library.named(self._commons, plane, prefixes), strict=True))
+            self._beside[plane].extend(dict.fromkeys(more for found in named.values() for more in found[1:]))
+            # What is not here, or not any more, settles its want like an id that nobody has.
+            asked = [named[one][0] if named.get(one) else one for one in asked]
+        self._wanted[plane].extend(asked)
 
     def push(self, plane: int, ids: Iterable[bytes]) -> None:
         """The peer was found to lack these."""
         self._pushed[plane].extend(ids)
+
+    def give_new(self, plane: int, hops: int, ids: Iterable[bytes]) -> None:
+        """The peer asked to have these, new here after so many hops, whole."""
+        self._new.append((plane, hops, list(ids)))
 
     def stream(self, plane: int, after: Key | None) -> None:
         """The peer asked for the whole set, behind a place."""
@@ -70,22 +90,35 @@ class Supply:
             if packs is None:
                 continue
             frame = self._fitting(packs)
-            self._under_way.append(len(frame))
+            given, self._giving = ([], self._giving) if self._made else (self._giving, [])  # with its last part
+            self._under_way.append((len(frame), given))
             self.bytes_under_way += len(frame)
             return frame
         return None
 
-    def confirm(self) -> None:
-        """The peer confirmed the oldest frame under way. RemoteProtocolError `bad_confirm`."""
+    def confirm(self) -> list[bytes]:
+        """The peer confirmed the oldest frame under way; what it asked for or was pushed in it. RemoteProtocolError
+        `bad_confirm`."""
         if not self._under_way:
             raise RemoteProtocolError("bad_confirm", "a pack frame was confirmed that is not under way")
-        self.bytes_under_way -= self._under_way.popleft()
+        size, given = self._under_way.popleft()
+        self.bytes_under_way -= size
+        return given
 
     def _next_packs(self) -> Packs | None:
         for plane in PLANES:
+            if self._beside[plane]:
+                packs, _ = self._chosen(plane, self._beside[plane])
+                return Packs(self._slot, plane, 0, None, packs) if packs else None
             if self._wanted[plane]:
                 packs, answered = self._chosen(plane, self._wanted[plane])
                 return Packs(self._slot, plane, answered, None, packs)
+        if self._new:
+            plane, hops, ids = self._new[0]
+            packs, _ = self._chosen(plane, ids)
+            if not ids:
+                self._new.popleft()
+            return Packs(self._slot, plane, 0, None, packs, hops) if packs else None
         for plane in PLANES:
             if self._pushed[plane]:
                 packs, _ = self._chosen(plane, self._pushed[plane])
@@ -96,6 +129,7 @@ class Supply:
         ids = waiting[:PACK_RECORDS_MAX]
         packs, left = self._library.packs(self._commons, plane, ids, PACK_BYTES_AIM)
         told = max(len(ids) - len(left), 1)  # whatever a library does, each call gets on
+        self._giving += waiting[:told]
         del waiting[:told]
         return packs, told
 

@@ -12,7 +12,8 @@ from typing import Final
 
 from p2pcommons.core.identity import TAG_HELLO, PublicKey, SigningKey, verify
 from p2pcommons.errors import LocalProtocolError, RemoteProtocolError
-from p2pcommons.sync.message import Hello, Proof, encode_message
+from p2pcommons.sync.hello import Hello
+from p2pcommons.sync.message import Proof, encode_message
 
 DIRECT: Final = b"\x01"
 HOSTED: Final = b"\x02"

@@ -9,19 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Generic, NamedTuple, TypeVar
+from itertools import islice
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from p2pcommons.core.clock import is_later
 from p2pcommons.core.limits import NEWS_IDS_MAX
 from p2pcommons.core.merkle import Span
-from p2pcommons.core.record import CommonsId, Plane, Record, body_hash, commons_of
+from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, body_hash, commons_of
 from p2pcommons.core.seal import Seal, Sealed
 from p2pcommons.sync.bodies import due, put_wanted, quarantine, release, wanted
 from p2pcommons.sync.digest import EMPTY, add, fingerprint, published, remove, state
+from p2pcommons.sync.erasing import newly_erased
 from p2pcommons.sync.gossip import Growth
 from p2pcommons.sync.meaning import C, Meaning
 from p2pcommons.sync.packing import Packer
 from p2pcommons.sync.range_index import RangeIndex
+from p2pcommons.sync.sketch import Sketch
+from p2pcommons.sync.sketches import Sketches, keys
+from p2pcommons.sync.sketches import forget as forget_sketches
 from p2pcommons.sync.storage import CommonsState, EntryRow, Key, SetState, Store
 from p2pcommons.sync.views import Views
 from p2pcommons.sync.waiting import Waiting
@@ -33,6 +38,7 @@ _KEYS_PER_READ = 20_000  # places read at once when a range index is built: 3 MB
 _IDS_PER_STEP = 4096  # records or entries of one read where there may be any number: some 10 MB
 
 
+_NOTHING_READ: Mapping[RecordId, Any] = {}
 Growing = Sequence[tuple[int, bytes]]
 """Records by plane and id."""
 
@@ -79,6 +85,7 @@ class Holding(Generic[C]):
         self._ungrounded: frozenset[bytes] = frozenset()  # those of them whose past was not here when judged last
         self._now_ms = 0  # when records came last
         self._ranges: dict[int, RangeIndex] = {}
+        self._sketches = Sketches(commons, store)
         self.packer = Packer(store)
         self._views = Views(commons, store, meaning)
         self.number = number
@@ -113,16 +120,17 @@ class Holding(Generic[C]):
         records: Sequence[Sealed],
         trees: Mapping[Seal, Mapping[Span, bytes]],
         now_ms: int,
+        known: Mapping[RecordId, Any] = _NOTHING_READ,
+        first: bool = False,
     ) -> Receipt:
         """Keep what of these checked records belongs in the sets; say what was refused and why.
 
-        `trees`: what their packs told of the trees they were sealed in.
+        `trees`: what their packs told of the trees they were sealed in. `known`: of bodies that were read before,
+        what `Meaning.single_row` need not read again. `first`: nothing is here about any of their subjects.
         """
         self._now_ms = now_ms
         refused: dict[bytes, str] = {}
-        present = self._store.present([sealed.record.id for sealed in records])
-        self._give_back_bodies([s.record for s in records if s.record.id in present])
-        absent = {s.record.id: s for s in records if s.record.id not in present and s.record.id not in self._waiting}
+        absent = self._absent(records)
         if self._charter_lost:  # who may write cannot be said: nothing is taken, and nothing let go, on half a charter
             return Receipt(0, dict.fromkeys(absent, "paused"))
         new = 0
@@ -136,12 +144,18 @@ class Holding(Generic[C]):
             new += self._judge()
         fresh = self._acceptable(others, refused, now_ms)
         if fresh:
-            self._keep(fresh, trees)
+            self._keep(fresh, trees, known, first)
             new += len(fresh)
         return Receipt(new, refused, [identifier for identifier in absent if identifier not in refused])
 
-    def _counts(self, author: bytes) -> bool:
-        return self.charter is not None and self.charter.counts(author)
+    def _absent(self, records: Sequence[Sealed]) -> dict[bytes, Sealed]:
+        """Those neither here nor waiting, each once. What is here may have come to give a lost body back."""
+        absent: dict[bytes, Sealed] = {s.record.id: s for s in self._store.absent(self.commons, records)}
+        if self.wanted and len(absent) < len(records):
+            self._give_back_bodies([sealed.record for sealed in records if sealed.record.id not in absent])
+        if len(self._waiting):
+            absent = {identifier: sealed for identifier, sealed in absent.items() if identifier not in self._waiting}
+        return absent
 
     def _acceptable(self, records: Sequence[Sealed], refused: dict[bytes, str], now_ms: int) -> list[Sealed]:
         fresh = []
@@ -214,10 +228,12 @@ class Holding(Generic[C]):
                 self.state,
                 charter=remove(add(self.state.charter, [s.record.id for s in entering]), leaving),
             )
+            self._sketches.leave(Plane.CHARTER, leaving, self.state.charter.count + len(leaving))
             self._store.drop_records(self.commons, leaving)
             self._want_no_more(leaving)
             touched = self._drop_authors(unadmitted) | self._erase_and_restore(before, judged)
             self._refold(touched)
+        self._sketches.left()
         self._waiting.admit(entering)
         self._index(Plane.CHARTER, entering, leaving)
         self._changed(len(entering), sorted(touched), _ids(entering))
@@ -229,6 +245,7 @@ class Holding(Generic[C]):
             return set()
         subjects: set[bytes] = set()
         purged = self._store.authored(self.commons, authors)
+        self._sketches.leave(Plane.CATALOGUE, purged, self.state.catalogue.count)
         for ids in _steps(purged):
             subjects.update(sealed.record.header.subject for sealed in self._store.sealed(ids))
             self._store.drop_records(self.commons, ids)
@@ -239,43 +256,27 @@ class Holding(Generic[C]):
 
     def _erase_and_restore(self, before: C | None, after: C) -> set[bytes]:
         """Hide what is erased from now on, and show again what is not any more; the entries they were about."""
-        earlier, now = ({} if before is None else before.erasures), after.erasures
-        named = [one for one in (earlier.keys() | now.keys()) if earlier.get(one) != now.get(one)]
-        subjects: set[bytes] = set()
-        hidden: set[bytes] = set()
-        shown: set[bytes] = set()
-        lost: set[bytes] = set()
-        for ids in _steps(named):
-            for record in (sealed.record for sealed in self._store.sealed(ids)):
-                author = record.header.author
-                then = None if before is None else before.erased_fields(record.id, author)
-                fields = after.erased_fields(record.id, author)
-                if record.header.plane != Plane.CATALOGUE or then == fields:
-                    continue
-                subjects.add(record.header.subject)
-                if then is None:
-                    hidden.add(record.id)
-                elif fields is None:
-                    shown.add(record.id)
-                    if record.body is None:
-                        lost.add(record.id)
-        quarantine(self._store, self.commons, hidden, shown, self._now_ms)
-        self._want_no_more(hidden)
-        if lost:
-            self._set_wanted(self.wanted | lost)
-        return subjects
+        found = newly_erased(self._store, before, after)
+        quarantine(self._store, self.commons, found.hidden, found.shown, self._now_ms)
+        self._want_no_more(found.hidden)
+        if found.lost:
+            self._set_wanted(self.wanted | found.lost)
+        return found.subjects
 
     def ranges(self, plane: int) -> RangeIndex:
         """The places of one set; built at the first opening, kept up from then on."""
         index = self._ranges.get(plane)
         if index is None:
             index = RangeIndex()
-            after: Key | None = None
-            while keys := self._store.keys(self.commons, plane, after, _KEYS_PER_READ):
-                index.add(keys)
-                after = keys[-1]
+            places = keys(self._store, self.commons, plane)
+            while some := list(islice(places, _KEYS_PER_READ)):
+                index.add(some)
             self._ranges[plane] = index
         return index
+
+    def sketch(self, plane: int) -> Sketch:
+        """The coded symbols of one set, now; brought up at each opening."""
+        return self._sketches.copy(plane, self.set_state(plane).count)
 
     def _give_back_bodies(self, records: Sequence[Record]) -> None:
         back = [record for record in records if record.id in self.wanted and record.body is not None]
@@ -322,6 +323,7 @@ class Holding(Generic[C]):
 
     def sweep(self, now_ms: int) -> int:
         """Take the bytes of what has been erased for 30 days and still is; returns how many bodies went."""
+        self._ranges.clear()  # 43 bytes a record that are seldom asked for: read again at the next large difference
         found = [s.record for s in self._store.sealed(due(self._store, self.commons, now_ms))]
         gone = [record.id for record in found if self.is_erased(record)]
         if found:
@@ -338,6 +340,7 @@ class Holding(Generic[C]):
         after: Key | None = None
         with self._changing():
             self._store.forget_entries(self.commons)
+            forget_sketches(self._store, self.commons)
             self.state = replace(self.state, charter=EMPTY, catalogue=EMPTY, views=0, entries=0)
             self.state = replace(self.state, charter=add(EMPTY, [r.id for r in self._store.charter(self.commons)]))
             while page := self._store.page(self.commons, Plane.CATALOGUE, after, records_max=4096, bytes_max=1 << 24):
@@ -351,6 +354,7 @@ class Holding(Generic[C]):
             assert self.charter is not None
             self.state = self._views.tend(self.state, self.charter)
         self._ranges.clear()
+        self._sketches.forget()
         self._changed(0, [])
         return self.digest()
 
@@ -358,26 +362,33 @@ class Holding(Generic[C]):
         self,
         records: Sequence[Sealed],
         trees: Mapping[Seal, Mapping[Span, bytes]],
+        read: Mapping[RecordId, Any],
+        first: bool,
     ) -> None:
-        records = [_without_body(s) if self.is_erased(s.record) else s for s in records]
+        assert self.charter is not None, "nothing of plane 1 is acceptable without a charter"
+        if self.charter.erasures:
+            records = [_without_body(s) if self.is_erased(s.record) else s for s in records]
         by_subject: dict[bytes, list[Record]] = {}
         for sealed in records:
             by_subject.setdefault(sealed.record.header.subject, []).append(sealed.record)
-        known = self._store.entries(self.commons, by_subject)
+        known = {} if first else self._store.entries(self.commons, by_subject)
+        counting = {author for author in {s.record.header.author for s in records} if self.charter.counts(author)}
+        single_row = self._meaning.single_row
         singles: list[EntryRow] = []
         others: set[bytes] = set()
         for subject, found in by_subject.items():
-            plain = len(found) == 1 and found[0].body is not None and self._counts(found[0].header.author)
-            if subject in known or not plain:
+            one = found[0]
+            if len(found) > 1 or subject in known or one.body is None or one.header.author not in counting:
                 others.add(subject)
             else:
-                singles.append(self._meaning.single_row(found[0]))
+                singles.append(single_row(one, read.get(one.id)))
         with self._changing():
             self._store.put_records(self.commons, records, trees)
             self.state = replace(self.state, catalogue=add(self.state.catalogue, [s.record.id for s in records]))
             self.state = self._views.put(self.state, singles, {})
             self._refold(others)
         self._index(Plane.CATALOGUE, records, ())
+        self._sketches.arrived(Plane.CATALOGUE, self.state.catalogue.count)
         self._changed(len(records), list(by_subject), _ids(records))
 
     def _refold(self, subjects: Iterable[bytes]) -> None:
@@ -410,6 +421,7 @@ class Holding(Generic[C]):
         except BaseException:
             self.state, self.charter, self.wanted, self._charter_lost, self._views.late = before
             self._ranges.clear()
+            self._sketches.forget()
             raise
 
     def _changed(self, records: int, subjects: Sequence[bytes], ids: Growing = ()) -> None:

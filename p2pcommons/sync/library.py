@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from p2pcommons.core.record import CommonsId
 from p2pcommons.sync.range_index import RangeIndex
+from p2pcommons.sync.sketch import Sketch
+from p2pcommons.sync.spread import Spread
 from p2pcommons.sync.storage import Key, SetState
 
 NUMBER_BITS = 32  # of a commons' state number: what is above differs each time a commons is followed again
@@ -59,6 +61,14 @@ class Library(Protocol):
         """The places of one set; a session copies it before it uses it."""
         ...
 
+    def sketch(self, commons: CommonsId, plane: int) -> Sketch:
+        """The coded symbols of one set, now, as a copy."""
+        ...
+
+    def named(self, commons: CommonsId, plane: int, prefixes: Sequence[bytes]) -> list[list[bytes]]:
+        """For each of these beginnings of ids, at least 8 bytes long: the ids of the set that begin so."""
+        ...
+
     def page(
         self, commons: CommonsId, plane: int, after: Key | None, bytes_max: int
     ) -> tuple[list[Any], Key | None, bool]:
@@ -83,8 +93,12 @@ class Library(Protocol):
         """Plane-0 ids that these records, if they wait for their past, name and that are not here."""
         ...
 
-    def lacking(self, commons: CommonsId, ids: Sequence[bytes], now_ms: int) -> Sequence[bytes]:
-        """Those of these records that are not here, and that no session asked for in the last moments."""
+    def lacking(self, commons: CommonsId, ids: Sequence[bytes]) -> Sequence[bytes]:
+        """Those of these records that are not here."""
+        ...
+
+    def spread(self, commons: CommonsId) -> Spread:
+        """What all sessions share about the news of a commons; it is told what is written here (chapter 33)."""
         ...
 
     def wanted_bodies(self, commons: CommonsId) -> Sequence[bytes]:

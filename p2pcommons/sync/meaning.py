@@ -7,7 +7,7 @@ this small door.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from p2pcommons.core.record import Record
 from p2pcommons.sync.storage import EntryRow
@@ -75,8 +75,11 @@ class Meaning(Protocol[C]):
         """The charter of all these plane-0 records, in any order."""
         ...
 
-    def single_row(self, record: Record) -> EntryRow:
-        """The entry that is one record: the fast path of `row`."""
+    def single_row(self, record: Record, known: Any = None) -> EntryRow:
+        """The entry that is one record: the fast path of `row`.
+
+        `known`: what its body holds, or what this meaning makes of that, where it is at hand and need not be read again.
+        """
         ...
 
     def row(self, subject: bytes, records: Sequence[Record], charter: C) -> EntryRow:

@@ -6,64 +6,66 @@ at this moment is asked elsewhere, and so is what is in a pack or in a message o
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from p2pcommons.core.encoding import decode, encode, pack_ordered
 from p2pcommons.core.limits import (
-    CODE_BYTES_MAX,
     DETAIL_BYTES_MAX,
     FRAME_BYTES_MAX,
     HELLO_BYTES_MAX,
+    HOPS_MAX,
     IDS_PER_FRAME_MAX,
     LISTING_MAX,
     LISTING_NAME_BYTES_MAX,
     NEWS_IDS_MAX,
     PACK_RECORDS_MAX,
-    RANGE_MESSAGE_BYTES_MAX,
+    PEER_ADDRESSES_MAX,
+    PEER_STATEMENT_BYTES_MAX,
+    PEERS_TOLD_MAX,
     REFUSALS_MAX,
     SET_COUNT_MAX,
     TIME_MAX,
 )
 from p2pcommons.errors import FormError, LocalProtocolError, RemoteProtocolError
+from p2pcommons.sync.fields import (
+    PLANES,
+    as_bytes,
+    as_code,
+    as_list,
+    as_number,
+    as_plane,
+    as_slot,
+    as_text,
+    bad,
+    check_ascending,
+)
+from p2pcommons.sync.finding_message import More, Range, Symbols, parse_more, parse_range, parse_symbols
+from p2pcommons.sync.hello import Hello, hello_fields, parse_hello
+from p2pcommons.sync.opening import (
+    AFRESH,
+    STREAM,
+    THOROUGH,
+    Echo,
+    Open,
+    Opening,
+    SetDigest,
+    opening_fields,
+    parse_open,
+)
 from p2pcommons.sync.storage import Key
 
-PLANES: Final = (0, 1)
-"""The planes that version 1 keeps the same."""
+__all__ = [  # and what is defined here
+    "AFRESH", "PLANES", "STREAM", "THOROUGH", "Echo", "Hello", "More", "Open", "Opening", "Range", "SetDigest", "Symbols",
+]  # fmt: skip
 
-AFRESH: Final = 1  # flags of an opening (SESSION-24, SESSION-25, SESSION-34)
-STREAM: Final = (2, 4)  # one for each plane
-THOROUGH: Final = 8
-_FLAGS_MAX: Final = 15
+WANT_PREFIX_BYTES: Final = 8  # of an id: in a million records two share it once in 30 million sets
 
-_COUNT_MAX: Final = 2**53 - 1
-_VERSIONS_MAX: Final = 16
-_VERSION_MAX: Final = 65_535
-_FEATURES_MAX: Final = 32
-_WORD_BYTES_MAX: Final = 32
-_AGENT_BYTES_MAX: Final = 64
-_HOST_BYTES_MAX: Final = 253  # RFC 1035
-_CODE: Final = re.compile(r"[a-z][a-z0-9_]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """Who speaks and what they know. `expected` is zeros where any listener will do; `host` is empty on direct
-    links."""
-
-    key: bytes
-    nonce: bytes
-    now_ms: int
-    expected: bytes = bytes(32)
-    versions: tuple[int, ...] = (1,)
-    records: tuple[int, ...] = (1,)  # record versions known
-    features: tuple[str, ...] = ()
-    window: int = FRAME_BYTES_MAX  # bytes of packs it lets be under way unconfirmed
-    host: str = ""
-    agent: str = ""
+_SEEN_BYTES_MAX: Final = 45  # an IP address as text
+_ADDRESS_BITS: Final = 2**PEER_ADDRESSES_MAX - 1
+_METHOD_MAX: Final = 2  # zstd, deflate (chapter 36)
+_WANTS_MAX: Final = 3  # others' records, a dial back (chapter 35)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,44 +91,6 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
-class SetDigest:
-    """How many records a set has, and its published digest."""
-
-    count: int
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """One commons at one moment, refused records taken off; see the flags above."""
-
-    slot: int
-    flags: int
-    charter: SetDigest
-    catalogue: SetDigest
-
-    def of(self, plane: int) -> SetDigest:
-        """The set of one plane."""
-        return self.catalogue if plane else self.charter
-
-
-@dataclass(frozen=True, slots=True)
-class Open:
-    """The openings of several commons at one moment."""
-
-    openings: tuple[Opening, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """A message of ranges (chapter 31)."""
-
-    slot: int
-    plane: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Ask:
     """Asks for a whole set in order, behind a place."""
 
@@ -137,7 +101,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Asks for records by id."""
+    """Asks for records by id, or by the first 8 bytes of it (chapter 32)."""
 
     slot: int
     plane: int
@@ -146,13 +110,17 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Packs:
-    """Records. `answered`: how many wanted ids this settles, found or not. `cursor`: the place a stream came to."""
+    """Records. `answered`: how many wanted ids this settles, found or not. `cursor`: the place a stream came to.
+
+    `hops`: new records, unasked; over so many links they were passed on to the sender (chapter 33).
+    """
 
     slot: int
     plane: int
     answered: int
     cursor: Key | None
     packs: list[Any]
+    hops: int | None = None
 
 
 Refused: TypeAlias = tuple[tuple[bytes, str], ...]
@@ -215,10 +183,48 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Eager:
-    """Asks for new records whole, or no longer (chapter 33)."""
+    """Asks for new records whole that were passed on to the peer over less than so many links (chapter 33)."""
 
     slot: int
-    on: bool
+    reach: int
+
+
+SealedPeer: TypeAlias = tuple[bytes, bytes]
+"""A peer record as it travels: a statement and its node's signature (chapter 35)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Introduce:
+    """The sender's own record, or none; whether it asks for those of others, and for a dial back (chapter 35)."""
+
+    record: SealedPeer | None
+    wants: int
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Records of others, each with the addresses that proved themselves: bit n stands for address n (chapter 35)."""
+
+    records: tuple[tuple[SealedPeer, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What dialling back showed: the asker's IP address as seen here, and addresses tried and reached, by bits."""
+
+    seen: str
+    tried: int
+    reached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compressed:
+    """Stands for a frame of packs: the number of a method, how many bytes the frame has, and what it became
+    (chapter 36)."""
+
+    method: int
+    size: int
+    data: bytes
 
 
 Message: TypeAlias = (
@@ -239,10 +245,15 @@ Message: TypeAlias = (
     | Listing
     | News
     | Eager
+    | Introduce
+    | Peers
+    | Reached
+    | Symbols
+    | More
 )
 
 
-def encode_message(message: Message) -> bytes:
+def encode_message(message: Message | Compressed) -> bytes:
     """The frame of a message. LocalProtocolError if it is larger than a frame may be."""
     number, to_wire, _ = _BY_CLASS[type(message)]
     # Packs were made canonical by their writer and are by far the largest: they are not walked again.
@@ -253,8 +264,8 @@ def encode_message(message: Message) -> bytes:
     return frame
 
 
-def decode_message(frame: bytes) -> Message:
-    """The message in a frame. RemoteProtocolError bad_frame, unknown_message or bad_message."""
+def decode_message(frame: bytes) -> Message | Compressed:
+    """The message in a frame, or what stands for one. RemoteProtocolError bad_frame, unknown_message or bad_message."""
     try:
         value = decode(frame, bytes_max=FRAME_BYTES_MAX)
     except FormError as error:
@@ -266,130 +277,21 @@ def decode_message(frame: bytes) -> Message:
         raise RemoteProtocolError("unknown_message", f"no message has the type {value[0]}")
     message, fields, parse = known
     if len(value) != fields + 1:
-        _bad(f"{message.__name__} has {fields} values")
+        bad(f"{message.__name__} has {fields} values")
     if message is Hello and len(frame) > HELLO_BYTES_MAX:
-        _bad(f"a hello has at most {HELLO_BYTES_MAX} bytes")
-    made: Message = message(*parse(value[1:]))
+        bad(f"a hello has at most {HELLO_BYTES_MAX} bytes")
+    made: Message | Compressed = message(*parse(value[1:]))
     return made
 
 
-def _bad(detail: str) -> NoReturn:
-    raise RemoteProtocolError("bad_message", detail)
-
-
-def _number(value: Any, most: int, least: int = 0) -> int:
-    if type(value) is not int or not least <= value <= most:
-        _bad(f"a number from {least} to {most} was expected")
-    return value
-
-
-def _bytes(value: Any, size: int) -> bytes:
-    if type(value) is not bytes or len(value) != size:
-        _bad(f"{size} bytes were expected")
-    return value
-
-
-def _text(value: Any, bytes_max: int) -> str:
-    if type(value) is not str or len(value.encode()) > bytes_max:
-        _bad(f"a text of at most {bytes_max} bytes was expected")
-    return value
-
-
-def _code(value: Any) -> str:
-    text = _text(value, CODE_BYTES_MAX)
-    if not _CODE.fullmatch(text):
-        _bad("a code is lower-case letters, digits and underscores")
-    return text
-
-
-def _list(value: Any, most: int, least: int = 0) -> list[Any]:
-    if type(value) is not list or not least <= len(value) <= most:
-        _bad(f"a list of {least} to {most} values was expected")
-    return value
-
-
-def _slot(value: Any) -> int:
-    return _number(value, SET_COUNT_MAX - 1)
-
-
-def _plane(value: Any) -> int:
-    return _number(value, PLANES[-1])
-
-
-def _ascending(values: Sequence[Any]) -> None:
-    if any(first >= second for first, second in pairwise(values)):
-        _bad("values are in ascending order, none twice")
-
-
-def _hello_fields(message: Hello) -> list[Any]:
-    return [
-        {
-            "agent": message.agent, "expected": message.expected, "features": message.features, "host": message.host,
-            "key": message.key, "limits": {"window": message.window}, "nonce": message.nonce, "now": message.now_ms,
-            "records": message.records, "versions": message.versions,
-        }
-    ]  # fmt: skip
-
-
-_HELLO_KEYS: Final = frozenset(_hello_fields(Hello(b"", b"", 0))[0])
-
-
-def _parse_hello(fields: list[Any]) -> list[Any]:
-    said = fields[0]
-    if type(said) is not dict or not said.keys() >= _HELLO_KEYS:
-        _bad("a hello is a map with " + ", ".join(sorted(_HELLO_KEYS)))
-    limits = said["limits"]
-    if type(limits) is not dict:
-        _bad("the limits of a hello are a map")
-    return [
-        _bytes(said["key"], 32),
-        _bytes(said["nonce"], 32),
-        _number(said["now"], _COUNT_MAX),
-        _bytes(said["expected"], 32),
-        _versions(said["versions"]),
-        _versions(said["records"]),
-        _features(said["features"]),
-        _number(limits.get("window"), _COUNT_MAX, FRAME_BYTES_MAX),
-        _text(said["host"], _HOST_BYTES_MAX),
-        _text(said["agent"], _AGENT_BYTES_MAX),
-    ]
-
-
-def _versions(value: Any) -> tuple[int, ...]:
-    versions = tuple(_number(item, _VERSION_MAX, 1) for item in _list(value, _VERSIONS_MAX, 1))
-    _ascending(versions)
-    return versions
-
-
-def _features(value: Any) -> tuple[str, ...]:
-    features = tuple(_text(item, _WORD_BYTES_MAX) for item in _list(value, _FEATURES_MAX))
-    _ascending(features)
-    return features
-
-
-def _opening_fields(one: Opening) -> list[Any]:
-    sets = [[found.count, found.digest] for found in (one.charter, one.catalogue)]
-    return [one.slot, one.flags, *sets]
-
-
-def _parse_opening(value: Any) -> Opening:
-    slot, flags, charter, catalogue = _list(value, 4, 4)
-    return Opening(_slot(slot), _number(flags, _FLAGS_MAX), _set_digest(charter), _set_digest(catalogue))
-
-
-def _set_digest(value: Any) -> SetDigest:
-    count, digest = _list(value, 2, 2)
-    return SetDigest(_number(count, _COUNT_MAX), _bytes(digest, 32))
-
-
-def _parse_open(fields: list[Any]) -> list[Any]:
-    openings = tuple(_parse_opening(item) for item in _list(fields[0], SET_COUNT_MAX, 1))
-    _ascending([one.slot for one in openings])
-    return [openings]
+def starts_like(frame: bytes, kind: type[Message | Compressed]) -> bool:
+    """Whether a frame, if it is one, is of this type."""
+    number, _, fields = _BY_CLASS[kind]
+    return frame[:2] == bytes((0x90 + fields + 1, number))
 
 
 def _parse_names(fields: list[Any]) -> list[Any]:
-    return [tuple(_bytes(tag, 32) for tag in _list(fields[0], SET_COUNT_MAX))]
+    return [tuple(as_bytes(tag, 32) for tag in as_list(fields[0], SET_COUNT_MAX))]
 
 
 def _key_field(key: Key | None) -> list[Any] | None:
@@ -399,27 +301,32 @@ def _key_field(key: Key | None) -> list[Any] | None:
 def _key(value: Any) -> Key | None:
     if value is None:
         return None
-    time, identifier = _list(value, 2, 2)
-    return Key(_number(time, TIME_MAX), _bytes(identifier, 32))
-
-
-def _parse_range(fields: list[Any]) -> list[Any]:
-    slot, plane, body = fields
-    if type(body) is not bytes or not 1 <= len(body) <= RANGE_MESSAGE_BYTES_MAX:
-        _bad(f"a message of ranges has 1 to {RANGE_MESSAGE_BYTES_MAX} bytes")
-    return [_slot(slot), _plane(plane), body]
+    time, identifier = as_list(value, 2, 2)
+    return Key(as_number(time, TIME_MAX), as_bytes(identifier, 32))
 
 
 def _parse_want(fields: list[Any]) -> list[Any]:
     slot, plane, ids = fields
-    return [_slot(slot), _plane(plane), tuple(_bytes(item, 32) for item in _list(ids, IDS_PER_FRAME_MAX, 1))]
+    return [as_slot(slot), as_plane(plane), tuple(_id_or_prefix(item) for item in as_list(ids, IDS_PER_FRAME_MAX, 1))]
+
+
+def _id_or_prefix(value: Any) -> bytes:
+    return as_bytes(value, WANT_PREFIX_BYTES if type(value) is bytes and len(value) == WANT_PREFIX_BYTES else 32)
+
+
+def _packs_fields(message: Packs) -> list[Any]:
+    place = _key_field(message.cursor) if message.hops is None else message.hops
+    return [message.slot, message.plane, message.answered, place, message.packs]
 
 
 def _parse_packs(fields: list[Any]) -> list[Any]:
     slot, plane, answered, cursor, packs = fields
-    for item in _list(packs, PACK_RECORDS_MAX):
-        _list(item, 8, 8)
-    return [_slot(slot), _plane(plane), _number(answered, IDS_PER_FRAME_MAX), _key(cursor), packs]
+    for item in as_list(packs, PACK_RECORDS_MAX):
+        as_list(item, 8, 8)
+    # A number in the place of a place: new records, unasked, that are at no place of a stream and answer nothing.
+    hops = as_number(cursor, HOPS_MAX) if type(cursor) is int else None
+    answered = as_number(answered, IDS_PER_FRAME_MAX if hops is None else 0)
+    return [as_slot(slot), as_plane(plane), answered, _key(cursor) if hops is None else None, packs, hops]
 
 
 def _refused_fields(message: Confirm | Refuse) -> list[Any]:
@@ -428,48 +335,85 @@ def _refused_fields(message: Confirm | Refuse) -> list[Any]:
 
 def _parse_refused(fields: list[Any]) -> list[Any]:
     slot, plane, refused = fields
-    pairs = [_list(item, 2, 2) for item in _list(refused, REFUSALS_MAX)]
-    return [_slot(slot), _plane(plane), tuple((_bytes(identifier, 32), _code(code)) for identifier, code in pairs)]
+    pairs = [as_list(item, 2, 2) for item in as_list(refused, REFUSALS_MAX)]
+    return [
+        as_slot(slot),
+        as_plane(plane),
+        tuple((as_bytes(identifier, 32), as_code(code)) for identifier, code in pairs),
+    ]
 
 
 def _parse_news(fields: list[Any]) -> list[Any]:
     slot, plane, ids = fields
-    return [_slot(slot), _plane(plane), tuple(_bytes(item, 32) for item in _list(ids, NEWS_IDS_MAX, 1))]
+    return [as_slot(slot), as_plane(plane), tuple(as_bytes(item, 32) for item in as_list(ids, NEWS_IDS_MAX, 1))]
 
 
 def _parse_eager(fields: list[Any]) -> list[Any]:
-    slot, on = fields
-    if type(on) is not bool:
-        _bad("true or false was expected")
-    return [_slot(slot), on]
+    slot, reach = fields
+    return [as_slot(slot), as_number(reach, HOPS_MAX)]
 
 
 def _parse_listing(fields: list[Any]) -> list[Any]:
-    pairs = [_list(item, 2, 2) for item in _list(fields[0], LISTING_MAX)]
-    listed = tuple((_bytes(commons, 32), _text(name, LISTING_NAME_BYTES_MAX)) for commons, name in pairs)
-    _ascending([commons for commons, _ in listed])
+    pairs = [as_list(item, 2, 2) for item in as_list(fields[0], LISTING_MAX)]
+    listed = tuple((as_bytes(commons, 32), as_text(name, LISTING_NAME_BYTES_MAX)) for commons, name in pairs)
+    check_ascending([commons for commons, _ in listed])
     return [listed]
+
+
+def _sealed(value: Any) -> SealedPeer:
+    statement, signature = as_list(value, 2, 2)
+    if type(statement) is not bytes or not 1 <= len(statement) <= PEER_STATEMENT_BYTES_MAX:
+        bad(f"the statement of a peer record has 1 to {PEER_STATEMENT_BYTES_MAX} bytes")
+    return statement, as_bytes(signature, 64)
+
+
+def _parse_introduce(fields: list[Any]) -> list[Any]:
+    record, wants = fields
+    return [None if record is None else _sealed(record), as_number(wants, _WANTS_MAX)]
+
+
+def _parse_peers(fields: list[Any]) -> list[Any]:
+    pairs = [as_list(item, 2, 2) for item in as_list(fields[0], PEERS_TOLD_MAX, 1)]
+    return [tuple((_sealed(record), as_number(proved, _ADDRESS_BITS, 1)) for record, proved in pairs)]
+
+
+def _parse_reached(fields: list[Any]) -> list[Any]:
+    seen, tried, reached = fields
+    return [as_text(seen, _SEEN_BYTES_MAX), as_number(tried, _ADDRESS_BITS), as_number(reached, _ADDRESS_BITS)]
+
+
+def _parse_compressed(fields: list[Any]) -> list[Any]:
+    method, size, data = fields
+    if type(data) is not bytes or not data:
+        bad("compressed data are bytes")
+    return [as_number(method, _METHOD_MAX, 1), as_number(size, FRAME_BYTES_MAX, 1), data]
 
 
 _Parse: TypeAlias = Callable[[list[Any]], list[Any]]
 _TYPES: Final[tuple[tuple[type[Any], int, Callable[[Any], list[Any]], _Parse], ...]] = (
-    (Hello, 1, _hello_fields, _parse_hello),
-    (Proof, 1, lambda m: [m.signature], lambda f: [_bytes(f[0], 64)]),
+    (Hello, 1, hello_fields, parse_hello),
+    (Proof, 1, lambda m: [m.signature], lambda f: [as_bytes(f[0], 64)]),
     (Names, 1, lambda m: [m.tags], _parse_names),
-    (Leave, 2, lambda m: [m.slot, m.code], lambda f: [_slot(f[0]), _code(f[1])]),
-    (Open, 1, lambda m: [[_opening_fields(one) for one in m.openings]], _parse_open),
-    (Range, 3, lambda m: [m.slot, m.plane, m.body], _parse_range),
-    (Ask, 3, lambda m: [m.slot, m.plane, _key_field(m.after)], lambda f: [_slot(f[0]), _plane(f[1]), _key(f[2])]),
+    (Leave, 2, lambda m: [m.slot, m.code], lambda f: [as_slot(f[0]), as_code(f[1])]),
+    (Open, 1, lambda m: [[opening_fields(one) for one in m.openings]], parse_open),
+    (Range, 3, lambda m: [m.slot, m.plane, m.body], parse_range),
+    (Ask, 3, lambda m: [m.slot, m.plane, _key_field(m.after)], lambda f: [as_slot(f[0]), as_plane(f[1]), _key(f[2])]),
     (Want, 3, lambda m: [m.slot, m.plane, m.ids], _parse_want),
-    (Packs, 5, lambda m: [m.slot, m.plane, m.answered, _key_field(m.cursor), m.packs], _parse_packs),
+    (Packs, 5, _packs_fields, _parse_packs),
     (Confirm, 3, _refused_fields, _parse_refused),
     (Refuse, 3, _refused_fields, _parse_refused),
-    (Done, 2, lambda m: [m.slot, m.plane], lambda f: [_slot(f[0]), _plane(f[1])]),
-    (End, 2, lambda m: [m.code, m.detail], lambda f: [_code(f[0]), _text(f[1], DETAIL_BYTES_MAX)]),
+    (Done, 2, lambda m: [m.slot, m.plane], lambda f: [as_slot(f[0]), as_plane(f[1])]),
+    (End, 2, lambda m: [m.code, m.detail], lambda f: [as_code(f[0]), as_text(f[1], DETAIL_BYTES_MAX)]),
     (Browse, 0, lambda m: [], lambda f: []),
     (Listing, 1, lambda m: [m.commons], _parse_listing),
     (News, 3, lambda m: [m.slot, m.plane, m.ids], _parse_news),
-    (Eager, 2, lambda m: [m.slot, m.on], _parse_eager),
+    (Eager, 2, lambda m: [m.slot, m.reach], _parse_eager),
+    (Introduce, 2, lambda m: [m.record, m.wants], _parse_introduce),
+    (Peers, 1, lambda m: [m.records], _parse_peers),
+    (Reached, 3, lambda m: [m.seen, m.tried, m.reached], _parse_reached),
+    (Symbols, 4, lambda m: [m.slot, m.plane, m.first, m.symbols], parse_symbols),
+    (More, 3, lambda m: [m.slot, m.plane, m.up_to], parse_more),
+    (Compressed, 3, lambda m: [m.method, m.size, m.data], _parse_compressed),
 )
 _BY_CLASS: Final = {kind: (number, to_wire, fields) for number, (kind, fields, to_wire, _) in enumerate(_TYPES)}
 _BY_NUMBER: Final = {number: (kind, fields, parse) for number, (kind, fields, _, parse) in enumerate(_TYPES)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from p2pcommons.core.limits import PACK_RECORDS_MAX, SALT_BYTES
 from p2pcommons.core.merkle import Span
-from p2pcommons.core.record import CommonsId, Record, RecordId, commons_of
+from p2pcommons.core.record import CommonsId, Record, RecordId, commons_of, is_whole
 from p2pcommons.core.seal import Seal, Sealed, pack_value
 from p2pcommons.sync.storage import Key, Reader
 
@@ -25,6 +25,7 @@ class Packer:
     def __init__(self, store: Reader) -> None:
         self._store = store
         self._trees: dict[Seal, dict[Span, bytes]] = {}
+        self._damaged: list[RecordId] = []
 
     def packs(self, records: Sequence[Sealed], hidden: Hidden = lambda record: False) -> list[Any]:
         """One pack for each seal and plane among these records; those `hidden` go without their bodies."""
@@ -48,7 +49,7 @@ class Packer:
             return [], after, False
         records = _whole_trees_first(records)
         last = records[-1].record
-        return self.packs(_complete(records, hidden), hidden), Key(last.header.time, last.id), True
+        return self.packs(self._complete(records, hidden), hidden), Key(last.header.time, last.id), True
 
     def chosen(
         self, commons: CommonsId, plane: int, ids: Sequence[bytes], bytes_max: int, hidden: Hidden
@@ -67,13 +68,29 @@ class Packer:
                     continue
                 size += weight(sealed) + _SEAL_WEIGHT
                 if fitting and size > bytes_max:
-                    return self.packs(_complete(fitting.values(), hidden), hidden), list(ids[at:])
+                    return self.packs(self._complete(fitting.values(), hidden), hidden), list(ids[at:])
                 fitting[identifier] = sealed
-        return self.packs(_complete(fitting.values(), hidden), hidden), []
+        return self.packs(self._complete(fitting.values(), hidden), hidden), []
+
+    def damaged(self) -> list[RecordId]:
+        """Records whose body was found, while packing since the last call, not to be the one their header names."""
+        found, self._damaged = self._damaged, []
+        return found
 
     def forget(self) -> None:
         """Drop what is remembered: trees may have changed."""
         self._trees.clear()
+
+    def _complete(self, records: Iterable[Sealed], hidden: Hidden) -> list[Sealed]:
+        # A body lost here is not offered as if it were erased: the record waits until it is whole again. Nor is one
+        # that a bad disk changed: whoever was sent it would find the pack bad as a whole (SEAL-12).
+        complete = []
+        for sealed in records:
+            if is_whole(sealed.record) or hidden(sealed.record):
+                complete.append(sealed)
+            elif sealed.record.body is not None:
+                self._damaged.append(sealed.record.id)
+        return complete
 
     def _tree(self, made: Seal) -> dict[Span, bytes]:
         known = self._trees.get(made)
@@ -89,11 +106,6 @@ def weight(sealed: Sealed) -> int:
     """The bytes a record takes in a pack, its seal apart."""
     record = sealed.record
     return len(record.header_bytes) + len(record.body or b"") + SALT_BYTES
-
-
-def _complete(records: Iterable[Sealed], hidden: Hidden) -> list[Sealed]:
-    # A body lost here is not offered as if it were erased: the record waits until it is whole again.
-    return [sealed for sealed in records if sealed.record.body is not None or hidden(sealed.record)]
 
 
 def _whole_trees_first(records: list[Sealed]) -> list[Sealed]:

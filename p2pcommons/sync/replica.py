@@ -11,43 +11,53 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple
 
 from p2pcommons.core.clock import from_ms, is_later, next_time
-from p2pcommons.core.identity import SigningKey
+from p2pcommons.core.identity import SigningKey, verify
 from p2pcommons.core.limits import AHEAD_MS_MAX, SALT_BYTES, TIME_MAX, TREE_LEAVES_AIM
 from p2pcommons.core.merkle import Span
-from p2pcommons.core.record import ZEROS, CommonsId, Plane, Record, build, commons_of
-from p2pcommons.core.seal import Pack, Seal, Sealed, read_pack, seal
+from p2pcommons.core.record import ZEROS, CommonsId, Plane, Record, RecordId, build, commons_of
+from p2pcommons.core.seal import Pack, Seal, Sealed, Verifier, read_pack, seal
 from p2pcommons.errors import FormError, LocalProtocolError, RemoteProtocolError
 from p2pcommons.sync.bodies import forget
 from p2pcommons.sync.chains import Chains, Fork
 from p2pcommons.sync.digest import published
-from p2pcommons.sync.gossip import Claims
 from p2pcommons.sync.holding import SYNCED_PLANES, Change, Digest, Holding, Receipt
 from p2pcommons.sync.library import NUMBER_BITS
 from p2pcommons.sync.meaning import C, Meaning
 from p2pcommons.sync.range_index import RangeIndex
+from p2pcommons.sync.sketch import Sketch
+from p2pcommons.sync.sketches import forget as forget_sketches
+from p2pcommons.sync.spread import Spread
 from p2pcommons.sync.storage import Key, SetState, Store
 from p2pcommons.sync.verified import VerifiedSeals
 
 
 class Draft(NamedTuple):
-    """A record still to be signed. `body` is canonical."""
+    """A record still to be signed. `body` is canonical.
+
+    `known`: what `Meaning.single_row` need not read again of the body, where the writer has that at hand.
+    """
 
     plane: int
     subject: bytes
     prev: Sequence[bytes]
     kind: str
     body: bytes
+    known: Any = None
+    first: bool = False
+    """Whether its writer looked, in this very step, and found nothing about the subject."""
 
 
 class Replica(Generic[C]):
     """All the commons that one node follows."""
 
-    def __init__(self, store: Store, meaning: Meaning[C], random: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, store: Store, meaning: Meaning[C], random: Callable[[int], bytes], verify: Verifier = verify
+    ) -> None:
         self._store = store
         self._meaning = meaning
         self._random = random
-        self._verified = VerifiedSeals()
-        self._claims = Claims()
+        self._verified = VerifiedSeals(verify)
+        self._spreads: dict[CommonsId, Spread] = {}
         self._last: dict[tuple[bytes, int, bytes], Key] = {}
         self._chains = Chains()
         self.watched: frozenset[bytes] = frozenset()
@@ -64,6 +74,20 @@ class Replica(Generic[C]):
     def _holding(self, commons: CommonsId) -> Holding[C]:
         self._follows += 1
         return Holding(commons, self._store, self._meaning, self.changes, self._follows << NUMBER_BITS)
+
+    def restore(self) -> None:
+        """Read anew what is kept: what was written last did not become durable after all.
+
+        All commons are as if they were followed anew, so that sessions begin again with what is there.
+        """
+        self.changes.clear()
+        self.forks.clear()
+        self._last.clear()
+        self._chains = Chains()
+        self._spreads.clear()
+        self._held = {commons: self._holding(commons) for commons in self._store.followed()}
+        for key in self.watched:
+            self.watch(key)
 
     def followed(self) -> list[CommonsId]:
         """The commons this node keeps."""
@@ -84,12 +108,18 @@ class Replica(Generic[C]):
                 for plane in SYNCED_PLANES:
                     self._store.put_value(_cursor_name(commons, plane), None)
                 forget(self._store, commons)
+                forget_sketches(self._store, commons)
             del self._held[commons]
+            self._spreads.pop(commons, None)
             self._last = {name: key for name, key in self._last.items() if name[0] != commons}
 
     def charter(self, commons: CommonsId) -> C | None:
         """The charter, or None while nothing of this commons is here."""
         return self._of(commons).charter
+
+    def charters(self) -> dict[bytes, C]:
+        """The charters that are here, by commons; safe to call from any thread."""
+        return {commons: held.charter for commons, held in list(self._held.items()) if held.charter is not None}
 
     def announced(self) -> list[tuple[CommonsId, str]]:
         """The followed commons that anybody may hear of, and their names."""
@@ -140,14 +170,16 @@ class Replica(Generic[C]):
             self._verified.remember(made)
             trees[made] = {}
             sealed.extend(tree)
-        receipt = self._of(commons).take(sealed, trees, now_ms)
+        known = {record.id: draft.known for record, draft in zip(records, drafts, strict=True)}
+        receipt = self._of(commons).take(sealed, trees, now_ms, known, all(draft.first for draft in drafts))
         refused = dict(receipt.refused)
         if plane == Plane.CHARTER:
             refused |= self.settle(commons)
         lost = [record.id for record in records if record.id in refused]
         if lost:
             raise LocalProtocolError(refused[lost[0]], "this key may not write into this commons")
-        self._watch(commons, records)
+        self.spread(commons).wrote([record.id for record in records], now_ms)
+        self._watch(commons, records, now_ms)
         last = records[-1]
         self._last[commons, plane, key.public] = Key(last.header.time, last.id)
         return records
@@ -159,12 +191,14 @@ class Replica(Generic[C]):
             for plane in SYNCED_PLANES:
                 last = self._store.last_of(commons, plane, key, TIME_MAX)
                 if last is not None:
-                    self._watch(commons, [sealed.record for sealed in self._store.sealed([last.id])])
+                    now_ms = last.time >> 16  # nothing is known yet that could be ahead of it
+                    self._watch(commons, [sealed.record for sealed in self._store.sealed([last.id])], now_ms)
 
-    def _watch(self, commons: CommonsId, records: Iterable[Record]) -> None:
+    def _watch(self, commons: CommonsId, records: Iterable[Record], now_ms: int) -> None:
         for record in records:
-            if record.header.author in self.watched and (fork := self._chains.note(commons, record)) is not None:
-                self.forks.append(fork)
+            if record.header.author in self.watched:
+                fork = self._chains.note(commons, record, now_ms)
+                self.forks += [fork] if fork is not None else []
 
     def _build(
         self, commons: CommonsId, key: SigningKey, plane: int, drafts: Sequence[Draft], now_ms: int
@@ -197,8 +231,10 @@ class Replica(Generic[C]):
         records: list[Sealed] = []
         trees: dict[Seal, dict[Span, bytes]] = {}
         refused: dict[bytes, str] = {}
+        contents: dict[RecordId, Any] = {}
         for value in packs:
             pack = self._read(commons, value)
+            contents.update(pack.contents)
             records.extend(pack.records)
             trees.setdefault(pack.seal, {}).update(pack.known)
             refused.update(pack.faults)
@@ -206,11 +242,11 @@ class Replica(Generic[C]):
             identifiers = [sealed.record.id for sealed in records]
             present = self._store.present(identifiers)
             return Receipt(0, refused | {each: "paused" for each in identifiers if each not in present})
-        receipt = self._of(commons).take(records, trees, now_ms)
+        receipt = self._of(commons).take(records, trees, now_ms, contents)
         own = [sealed.record for sealed in records if sealed.record.header.author in self.watched]
         if own:
             taken = set(receipt.ids)
-            self._watch(commons, [record for record in own if record.id in taken])
+            self._watch(commons, [record for record in own if record.id in taken], now_ms)
             for record in own:  # another device with this key, or one's own from before: go on behind it
                 self._last.pop((commons, record.header.plane, record.header.author), None)
         return Receipt(receipt.new, refused | dict(receipt.refused), receipt.ids)
@@ -240,19 +276,36 @@ class Replica(Generic[C]):
         """The places of one set; built at the first opening, kept up from then on."""
         return self._of(commons).ranges(plane)
 
+    def sketch(self, commons: CommonsId, plane: int) -> Sketch:
+        """The coded symbols of one set, now, as a copy."""
+        return self._of(commons).sketch(plane)
+
+    def named(self, commons: CommonsId, plane: int, prefixes: Sequence[bytes]) -> list[list[bytes]]:
+        """For each of these beginnings of ids: the ids of the set that begin so."""
+        return self._store.named(commons, plane, prefixes)
+
     def page(
         self, commons: CommonsId, plane: int, after: Key | None, bytes_max: int
     ) -> tuple[list[Any], Key | None, bool]:
         """Packs of the next records in order of (time, id), the last place given, and whether more follow."""
         held = self._of(commons)
-        return held.packer.page(commons, plane, after, bytes_max, held.is_erased)
+        page = held.packer.page(commons, plane, after, bytes_max, held.is_erased)
+        self._note_damage(held)
+        return page
 
     def packs(
         self, commons: CommonsId, plane: int, ids: Sequence[bytes], bytes_max: int
     ) -> tuple[list[Any], list[bytes]]:
         """Packs of the records asked for, as many as fit, and the ids left for the next call."""
         held = self._of(commons)
-        return held.packer.chosen(commons, plane, ids, bytes_max, held.is_erased)
+        chosen = held.packer.chosen(commons, plane, ids, bytes_max, held.is_erased)
+        self._note_damage(held)
+        return chosen
+
+    def _note_damage(self, held: Holding[C]) -> None:
+        # SEAL-12: a body that a disk changed is not offered, and is asked for like any other that was lost.
+        if found := held.packer.damaged():
+            held.lose_bodies(found)
 
     def cursor(self, commons: CommonsId, plane: int) -> Key | None:
         """How far an unfinished first stream came, or None."""
@@ -274,11 +327,19 @@ class Replica(Generic[C]):
         """Plane-0 past that is not here and that these records, in hand, name."""
         return self._of(commons).missing(of)
 
-    def lacking(self, commons: CommonsId, ids: Sequence[bytes], now_ms: int) -> list[bytes]:
-        """Those of these records that are not here, and that no session asked for in the last moments."""
+    def spread(self, commons: CommonsId) -> Spread:
+        """What all sessions share about the news of a commons."""
+        return self._spreads.setdefault(commons, Spread())
+
+    def lacking(self, commons: CommonsId, ids: Sequence[bytes]) -> list[bytes]:
+        """Those of these records that are not here."""
         present = self._store.present(ids)
         held = self._of(commons)
-        return self._claims.claim([i for i in ids if i not in present and not held.is_waiting(i)], now_ms)
+        return [i for i in ids if i not in present and not held.is_waiting(i)]
+
+    def clock_was_set(self) -> None:
+        """What was asked for by another clock is free to be asked for again; sessions under way are to begin anew."""
+        self._spreads.clear()
 
     def wanted_bodies(self, commons: CommonsId) -> list[bytes]:
         """Records whose body was lost here and is asked for."""

@@ -21,10 +21,14 @@ from p2pcommons.core.limits import (
     FRAME_BYTES_MAX,
     HANDSHAKE_MS_MAX,
     SESSION_IDLE_MS_MAX,
+    SESSION_UNSHARED_MS_MAX,
     WINDOW_BYTES,
 )
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import FormError, RemoteProtocolError
+from p2pcommons.sync.choice import FEATURE as SKETCH
+from p2pcommons.sync.compression import FEATURES as COMPRESSIONS
+from p2pcommons.sync.compression import Method, message_of, shared
 from p2pcommons.sync.events import (
     ClockDiffered,
     CommonsLeft,
@@ -33,13 +37,15 @@ from p2pcommons.sync.events import (
     Event,
     HandshakeDone,
     PeerRefused,
+    PeerSpoke,
     RecordsSent,
     SessionEnded,
 )
 from p2pcommons.sync.exchange import Exchange
 from p2pcommons.sync.gossip import FEATURE as LIVE
-from p2pcommons.sync.gossip import Growth
+from p2pcommons.sync.gossip import Growth, joined
 from p2pcommons.sync.handshake import ANYBODY, Handshake, Role, host_of
+from p2pcommons.sync.hello import Hello
 from p2pcommons.sync.library import Library, Taken
 from p2pcommons.sync.listing import FEATURE as LISTING
 from p2pcommons.sync.listing import Browsing
@@ -50,27 +56,32 @@ from p2pcommons.sync.message import (
     Done,
     Eager,
     End,
-    Hello,
+    Introduce,
     Leave,
     Listing,
     Message,
+    More,
     Names,
     News,
     Open,
     Packs,
+    Peers,
     Proof,
     Range,
+    Reached,
     Refuse,
+    Symbols,
     Want,
-    decode_message,
     encode_message,
 )
 from p2pcommons.sync.naming import Naming
+from p2pcommons.sync.peering import FEATURE as PEERS
+from p2pcommons.sync.peering import Peering
 
 __all__ = ["TRANSITIONS", "Event", "Library", "Role", "Session", "State", "Taken"]
 
 
-FEATURES: Final = (LISTING, LIVE)
+FEATURES: Final = tuple(sorted((LISTING, LIVE, PEERS, SKETCH, *COMPRESSIONS)))
 
 
 class State(Enum):
@@ -83,7 +94,7 @@ class State(Enum):
     ENDED = auto()
 
 
-ABOUT_ONE_COMMONS: Final = (Range, Ask, Want, Packs, Confirm, Refuse, Done, News, Eager)
+ABOUT_ONE_COMMONS: Final = (Range, Symbols, More, Ask, Want, Packs, Confirm, Refuse, Done, News, Eager)
 
 # What is absent is forbidden. The listener answers each step before it waits for the next one.
 TRANSITIONS: Final[dict[tuple[State, type[Any]], State]] = {
@@ -92,7 +103,7 @@ TRANSITIONS: Final[dict[tuple[State, type[Any]], State]] = {
     (State.NAMES_AWAITED, Names): State.ESTABLISHED,
     **{
         (State.ESTABLISHED, kind): State.ESTABLISHED
-        for kind in (Names, Leave, Open, *ABOUT_ONE_COMMONS, Browse, Listing)
+        for kind in (Names, Leave, Open, *ABOUT_ONE_COMMONS, Browse, Listing, Introduce, Peers, Reached)
     },
     **{(state, End): State.ENDED for state in State if state is not State.ENDED},
 }
@@ -103,7 +114,7 @@ class Session:
 
     `channel`: as this end sees the link (`handshake.direct_channel`, `hosted_channel`); `hosts`: host names by which
     a listener is reached through others. `nonce`: 32 fresh random bytes. `random` pads the list of commons.
-    `eager`: have new records whole from this peer, rather than their ids first (chapter 33). `features`: what this end
+    `eager`: have new records whole from this peer, where they do not come twice so (chapter 33). `features`: what this end
     names in its hello.
     """
 
@@ -121,12 +132,14 @@ class Session:
         hosts: Collection[str] = (),
         versions: Sequence[int] = (1,),
         agent: str = "",
-        eager: bool = False,
+        eager: bool = True,
         features: Sequence[str] = FEATURES,
     ) -> None:
         self.role = role
         self.peer: PublicKey | None = None
         """The peer's node key, once it is proved."""
+        self.compression: tuple[Method, ...] = ()
+        """How frames of packs may be compressed on their way, the best first; its driver does it (chapter 36)."""
         self._library = library
         self._random = random
         self._state = State.HELLO_AWAITED
@@ -147,10 +160,14 @@ class Session:
         self._events: list[Event] = []
         self._naming: Naming | None = None
         self._browsing = Browsing(agreed=False)
+        self._peering = Peering(agreed=False, peer=ANYBODY)
         self._exchanges: dict[int, Exchange] = {}
+        self._unshared_ms = now_ms  # since when nothing is in common that neither end named anew
+        self._followed: Sequence[CommonsId] = ()
         self._eager = eager
         self._features = features
         self._live = False  # both ends tell news
+        self._sketches = False  # both ends know the sketch
         self._turn = 0  # which commons may send next
 
     # -- what drivers ask
@@ -170,6 +187,11 @@ class Session:
         """Whether the link can be closed, once `data_to_send` has returned what is left."""
         return self._state is State.ENDED
 
+    @property
+    def speaks_of_peers(self) -> bool:
+        """Whether both ends exchange peer records (chapter 35)."""
+        return self._state is State.ESTABLISHED and self._peering.agreed
+
     def commons(self) -> list[CommonsId]:
         """The commons that both ends follow."""
         return [exchange.commons for exchange in self._exchanges.values()]
@@ -180,9 +202,10 @@ class Session:
             return None
         if self._state is not State.ESTABLISHED:
             return self._started_ms + HANDSHAKE_MS_MAX
-        if not self._exchanges:
-            return None  # nothing to say: the link's own heartbeat tells whether the peer is there
+        if not self._exchanges:  # the listener ends it in time; else the link's heartbeat tells who is there
+            return self._unshared_ms + SESSION_UNSHARED_MS_MAX if self.role is Role.LISTENER else None
         due = [at for exchange in self._exchanges.values() if (at := exchange.due_ms) is not None]
+        due += [at for exchange in self._exchanges.values() if (at := exchange.news_due_ms) is not None]
         return min([self._heard_ms + SESSION_IDLE_MS_MAX, *due])
 
     # -- what drives it
@@ -193,7 +216,7 @@ class Session:
             self._now_ms = self._heard_ms = now_ms
             self._leave_unfollowed()
             try:
-                message = decode_message(frame)
+                message = message_of(frame, self.compression)
                 after = TRANSITIONS.get((self._state, type(message)))
                 if after is None:
                     raise RemoteProtocolError(
@@ -228,6 +251,8 @@ class Session:
                 self._end("handshake_timeout", "the peer did not finish its handshake in time", violation=False)
         elif self._exchanges and now_ms >= self._heard_ms + SESSION_IDLE_MS_MAX:
             self._end("idle", "nothing was heard of the peer for a long time", violation=False)
+        elif not self._exchanges and self.role is Role.LISTENER and (at := self.next_deadline()) and now_ms >= at:
+            self._end("nothing_shared", "no commons was in common for a while", violation=False)
         else:
             self._try(lambda: self._go_on(now_ms))
         return self._happened()
@@ -252,6 +277,12 @@ class Session:
                 self._send(question)
         return self._happened()
 
+    def speak(self, message: Introduce | Peers | Reached) -> list[Event]:
+        """Say this about peers (chapter 35), or nothing where it may not be said now; ask `speaks_of_peers` before."""
+        if self.speaks_of_peers and self._peering.may_say(message):
+            self._send(message)
+        return self._happened()
+
     def close(self, code: str = "closing", detail: str = "this node ends the session") -> list[Event]:
         """End the session from this side."""
         if self._state is not State.ENDED:
@@ -270,7 +301,7 @@ class Session:
                 self._take_names(message)
             case End():
                 self._outbox.clear()
-                self._exchanges.clear()
+                self._close_exchanges()
                 self._events.append(PeerRefused(message.code, message.detail))
                 self._events.append(SessionEnded(message.code, message.detail, False))
             case Open():
@@ -282,6 +313,8 @@ class Session:
                 self._send(self._browsing.answer(self._library.announced()))
             case Listing():
                 self._events.append(self._browsing.take(message))
+            case Introduce() | Peers() | Reached():
+                self._events.append(PeerSpoke(self._peering.take(message, now_ms)))
             case Leave():
                 self._named.take_leave(message.slot)
                 self._drop(message.slot)
@@ -304,7 +337,10 @@ class Session:
         if abs(ahead_ms) > AHEAD_MS_MAX:
             self._events.append(ClockDiffered(ahead_ms))
         self._live = LIVE in theirs.features and LIVE in self._features
+        self._sketches = SKETCH in theirs.features and SKETCH in self._features
+        self.compression = shared(self._features, theirs.features)
         self._browsing = Browsing(agreed=LISTING in theirs.features)
+        self._peering = Peering(PEERS in theirs.features and PEERS in self._features, self.peer)
         self._naming = Naming(self.role, self._handshake.transcript, self._random)
         if self.role is Role.DIALLER:
             self._send(self._handshake.proof())
@@ -318,7 +354,8 @@ class Session:
         return self._naming
 
     def _take_names(self, message: Names) -> None:
-        followed = self._library.followed()
+        self._unshared_ms = self._now_ms
+        self._followed = followed = self._library.followed()
         if self.role is Role.LISTENER:
             self._named.take_offer(message.tags)
             tags, slots = self._named.match(followed)
@@ -327,13 +364,17 @@ class Session:
             slots, left = self._named.take_match(message.tags, followed)
             for slot in left:
                 self._send(Leave(slot, "unfollowed"))
+            if more := self._named.offer(followed):  # followed while the handshake went on
+                self._send(Names(more))
         self._add(slots)
 
     def _take_local_change(self, now_ms: int, grown: Sequence[tuple[CommonsId, Growth]]) -> None:
         self._leave_unfollowed()
         followed = self._library.followed()
+        if followed != self._followed:
+            self._followed, self._unshared_ms = followed, now_ms
         for exchange in self._exchanges.values():
-            steps = [growth for commons, growth in grown if commons == exchange.commons]
+            steps = joined(growth for commons, growth in grown if commons == exchange.commons)
             for growth in steps:
                 exchange.tell(growth, now_ms)
             if not steps:
@@ -365,15 +406,18 @@ class Session:
             commons = self._named.commons(slot)
             assert commons is not None
             self._heard_ms = self._now_ms
-            exchange = Exchange(self._library, self.role, slot, commons, self._events, live=self._live)
-            if self._eager:
-                exchange.ask_whole()
+            exchange = Exchange(
+                self._library, self.role, slot, commons, self._events,
+                now_ms=self._now_ms, live=self._live, sketches=self._sketches, eager=self._eager,
+            )  # fmt: skip
             self._exchanges[slot] = exchange
             self._events.append(CommonsMatched(commons))
 
     def _drop(self, slot: int) -> None:
         exchange = self._exchanges.pop(slot, None)
         if exchange is not None:
+            exchange.close()
+            self._unshared_ms = self._now_ms
             self._events.append(CommonsLeft(exchange.commons))
 
     def _exchange(self, slot: int) -> Exchange | None:
@@ -451,10 +495,17 @@ class Session:
 
     def _end(self, code: str, detail: str, *, violation: bool) -> None:
         self._outbox = [encode_message(End(code, detail.encode()[:DETAIL_BYTES_MAX].decode(errors="ignore")))]
-        self._exchanges.clear()
+        self._close_exchanges()
         self._state = State.ENDED
         self._events.append(SessionEnded(code, detail, violation))
 
+    def _close_exchanges(self) -> None:
+        for exchange in self._exchanges.values():
+            exchange.close()
+        self._exchanges.clear()
+
     def _happened(self) -> list[Event]:
+        for exchange in self._exchanges.values():
+            exchange.tell_owed()
         happened, self._events[:] = list(self._events), []
         return happened

@@ -93,6 +93,10 @@ class Reader(Protocol):
         """Which of these records are kept."""
         ...
 
+    def absent(self, commons: CommonsId, records: Sequence[Sealed]) -> list[Sealed]:
+        """Those of these records of a commons that are not kept, in the order given."""
+        ...
+
     def sealed(self, ids: Iterable[bytes]) -> list[Sealed]:
         """These records, those not kept left out, in no promised order."""
         ...
@@ -105,6 +109,18 @@ class Reader(Protocol):
 
     def keys(self, commons: CommonsId, plane: int, after: Key | None, limit: int) -> list[Key]:
         """Places in order of (time, id) behind `after`."""
+        ...
+
+    def named(self, commons: CommonsId, plane: int, prefixes: Sequence[bytes]) -> list[list[bytes]]:
+        """For each of these beginnings of ids: the ids kept of this plane that begin so."""
+        ...
+
+    def arrivals(self) -> int:
+        """The place that the log of arrivals of records came to. Where records were dropped it may go back."""
+        ...
+
+    def arrived(self, commons: CommonsId, plane: int, after: int) -> list[bytes]:
+        """Ids of the records kept that came behind this place of the log, as long as it did not go back since."""
         ...
 
     def charter(self, commons: CommonsId) -> list[Record]:

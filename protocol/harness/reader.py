@@ -267,14 +267,19 @@ def pack(value: Any) -> dict[str, Any]:
     need(all(indexes[place] < indexes[place + 1] for place in range(len(indexes) - 1)), "bad_pack")
     need(type(nodes) is list and all(is_bytes(node, 32) for node in nodes), "bad_nodes")
     need(type(records) is list and len(records) == len(indexes), "bad_pack")
-    headers: list[bytes] = []
-    last: bytes | None = None
+    headers, last = list[bytes](), b""
     for item in records:
-        need(type(item) is list and len(item) in (3, 4) and all(type(part) is bytes for part in item), "bad_pack")
-        need(last is not None if len(item) == 3 else len(item[0]) == 32 and item[0] != last, "bad_pack")
-        after = last or b"" if len(item) == 3 else item[0]
+        need(type(item) is list and 1 <= len(item) <= 4 and all(type(part) is bytes for part in item), "bad_pack")
+        named = len(item) in (2, 4)
+        need(len(item[0]) == 32 and item[0] != last if named else last != b"", "bad_pack")
+        tail = item[-1]
+        if len(item) > 2:
+            stem, salt, body = item[-3:]
+            number = len(body).to_bytes(3, "big").lstrip(b"\0") or b"\0"
+            head = b"" if len(body) < 128 else (b"\xcc", b"\xcd", b"\xce\0")[len(number) - 1]
+            tail = stem + b"\xc4\x20" + sha256(b"p2pcommons body v1\0", salt, body) + head + number
         start = b"\x9b\x01\xc4\x20" + commons + bytes([plane]) + b"\xc4\x20" + author
-        headers.append(start + b"\xc4\x20" + after + item[-3])
+        headers.append(start + b"\xc4\x20" + (item[0] if named else last) + tail)
         last = sha256(b"\x00", headers[-1])
     ids = [sha256(b"\x00", data) for data in headers]
     places = gaps(0, size, set(indexes))
@@ -283,13 +288,12 @@ def pack(value: Any) -> dict[str, Any]:
     top = fold(0, size, known)
     need(verify(author, signature, b"p2pcommons seal v1\0" + commons + size.to_bytes(8, "big") + top), "bad_seal")
     values = [header(data) for data in headers]
-    good: list[Any] = []
-    faults: list[Any] = []
+    good, faults = list[Any](), list[Any]()
     for at, leaf, parsed, item in zip(indexes, ids, values, records, strict=True):
         try:
-            if item[-2] or item[-1]:
+            if len(item) > 2:
                 check_body(parsed, item[-2], item[-1])
-            good.append([at, leaf.hex(), bool(item[-1])])
+            good.append([at, leaf.hex(), len(item) > 2])
         except Refused as refused:
             faults.append([leaf.hex(), refused.args[0]])
     return {"author": author.hex(), "commons": commons.hex(), "plane": plane, "tree_size": size, "root": top.hex(),

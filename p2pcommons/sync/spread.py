@@ -1,0 +1,104 @@
+"""What the sessions of a node share about the news of one commons: what came lately, who was asked for what, and how
+much may come twice (chapter 33).
+
+Knows no records, no peers and no link: ids and `now_ms` come in.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from p2pcommons.core.limits import CLAIM_MS_MAX, GOSSIP_IDS_MAX, HOPS_MAX
+
+FAR: Final = HOPS_MAX + 1
+"""The hops of a record that came otherwise than whole and unasked: it is not passed on whole."""
+
+CLAIM_BYTES: Final = 8
+"""Of an id stand for it where it is asked for: openings find no more of it (chapter 32)."""
+
+_TWICE_SHARE: Final = 64  # one record in so many may come twice
+_CREDIT_MAX: Final = 4 * _TWICE_SHARE
+
+
+class Spread:
+    """What the sessions of a node share about one commons: the latest records that came, and who was asked for which.
+
+    It also holds the node's allowance of records that come twice, out of which its links ask for more of them whole.
+    """
+
+    def __init__(self) -> None:
+        # By how ids begin: chosen ones that begin alike cost who chose them an opening.
+        self._here: OrderedDict[bytes, tuple[int, int]] = OrderedDict()  # hops it made to here, when it came
+        self._claims: OrderedDict[bytes, int] = OrderedDict()  # until when nobody else is asked
+        self._credit = 0
+
+    def wrote(self, ids: Iterable[bytes], now_ms: int) -> None:
+        """These were written here."""
+        self._note(ids, 0, now_ms)
+
+    def came(self, ids: Sequence[bytes], hops: int | None, now_ms: int) -> None:
+        """These are new here: whole after so many hops, or otherwise."""
+        self._note(ids, FAR if hops is None else min(hops + 1, FAR), now_ms)
+        self._credit = min(self._credit + len(ids), _CREDIT_MAX)
+
+    def _note(self, ids: Iterable[bytes], hops: int, now_ms: int) -> None:
+        for identifier in ids:
+            name = identifier[:CLAIM_BYTES]
+            self._here[name] = (hops, now_ms)
+            self._here.move_to_end(name)
+            self._claims.pop(name, None)
+        while len(self._here) > GOSSIP_IDS_MAX:
+            self._here.popitem(last=False)
+
+    def is_here(self, identifier: bytes) -> bool:
+        """Whether it came lately."""
+        return identifier[:CLAIM_BYTES] in self._here
+
+    def hops(self, identifier: bytes) -> int:
+        """How many nodes it passed on its way here, this one not counted; FAR where that is not known."""
+        return self._here.get(identifier[:CLAIM_BYTES], (FAR, 0))[0]
+
+    def is_new(self, identifier: bytes, now_ms: int) -> bool:
+        """Whether it came so lately that who was told of it may not have it yet."""
+        found = self._here.get(identifier[:CLAIM_BYTES])
+        return found is not None and found[1] + CLAIM_MS_MAX > now_ms
+
+    def is_sought(self, identifier: bytes, now_ms: int) -> bool:
+        """Whether a neighbour was asked for it, and may give it yet."""
+        return self._claims.get(identifier[:CLAIM_BYTES], 0) > now_ms
+
+    def claim(self, identifier: bytes, now_ms: int, until_ms: int) -> int | None:
+        """Ask for it, and let nobody else be asked until then; or until when it is not free (None: it was).
+
+        An id, or how it begins.
+        """
+        taken = self._claims.get(identifier[:CLAIM_BYTES])
+        if taken is not None and taken > now_ms:
+            return taken
+        self.hold(identifier, until_ms)
+        return None
+
+    def hold(self, identifier: bytes, until_ms: int) -> None:
+        """Go on waiting for what was asked for."""
+        self._claims[identifier[:CLAIM_BYTES]] = until_ms
+        self._claims.move_to_end(identifier[:CLAIM_BYTES])
+        while len(self._claims) > GOSSIP_IDS_MAX:
+            self._claims.popitem(last=False)
+
+    def release(self, identifier: bytes) -> None:
+        """Who was asked will not give it: let others be asked."""
+        self._claims.pop(identifier[:CLAIM_BYTES], None)
+
+    def affords(self) -> bool:
+        """Spend some of the allowance on a wider reach, if there is enough."""
+        if self._credit < 2 * _TWICE_SHARE:
+            return False
+        self._credit -= _TWICE_SHARE
+        return True
+
+    def overspends(self, twice: int) -> bool:
+        """So many came whole that were here; whether that is more than the allowance."""
+        self._credit = max(self._credit - twice * _TWICE_SHARE, -2 * _TWICE_SHARE)
+        return self._credit < 0
