@@ -25,6 +25,7 @@ from p2pcommons.sync.storage import CommonsState, EntryRow, EntryState, Key
 class _Kept(NamedTuple):
     commons: CommonsId
     sealed: Sealed
+    number: int  # in the log of arrivals
 
     @property
     def key(self) -> Key:
@@ -134,7 +135,7 @@ class MemoryStore:
         for sealed in records:
             told.setdefault(sealed.seal, {})[Span(sealed.leaf, sealed.leaf + 1)] = sealed.record.id
             if sealed.record.id not in self._records:
-                self._records[sealed.record.id] = _Kept(commons, sealed)
+                self._records[sealed.record.id] = _Kept(commons, sealed, self.arrivals() + 1)
                 kept.setdefault(sealed.seal, {})[sealed.leaf] = sealed.record.id
         for seal, known in told.items():
             leaves = {**self._leaves.get(seal, {}), **kept.get(seal, {})}
@@ -183,6 +184,10 @@ class MemoryStore:
         """Which of these records are kept."""
         return {identifier for identifier in ids if identifier in self._records}
 
+    def absent(self, commons: CommonsId, records: Sequence[Sealed]) -> list[Sealed]:
+        """Those of these records that are not kept."""
+        return [sealed for sealed in records if sealed.record.id not in self._records]
+
     def sealed(self, ids: Iterable[bytes]) -> list[Sealed]:
         """These records."""
         return [self._records[identifier].sealed for identifier in ids if identifier in self._records]
@@ -211,6 +216,19 @@ class MemoryStore:
         """Places in order of (time, id) behind `after`."""
         keys = (kept.key for kept in self._of_plane(commons, plane))
         return [key for key in keys if after is None or key > after][:limit]
+
+    def named(self, commons: CommonsId, plane: int, prefixes: Sequence[bytes]) -> list[list[bytes]]:
+        """For each of these beginnings of ids: the ids kept of this plane that begin so."""
+        ids = [kept.sealed.record.id for kept in self._of_plane(commons, plane)]
+        return [[identifier for identifier in ids if identifier.startswith(prefix)] for prefix in prefixes]
+
+    def arrivals(self) -> int:
+        """The place that the log of arrivals came to."""
+        return next(reversed(self._records.values())).number if self._records else 0
+
+    def arrived(self, commons: CommonsId, plane: int, after: int) -> list[bytes]:
+        """Ids of the records kept that came behind this place of the log."""
+        return [kept.sealed.record.id for kept in self._of_plane(commons, plane) if kept.number > after]
 
     def charter(self, commons: CommonsId) -> list[Record]:
         """All plane-0 records kept, in order of (time, id)."""

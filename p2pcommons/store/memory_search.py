@@ -20,6 +20,8 @@ from p2pcommons.store.search import (
     EARTH_KM,
     SCORE_UNIT,
     SORT_TITLE_CHARACTERS,
+    WEIGHTLESS_LEAST,
+    WEIGHTLESS_SHARE,
     Phrase,
     Place,
     Plan,
@@ -153,11 +155,12 @@ def _scores(shown: Sequence[Entry], asked: Sequence[Phrase]) -> dict[int, int]:
             {number: [_occurrences(words, phrase) for words in columns] for number, columns in texts.items()}
             for phrase in asked
         ]
+        holding = [sum(1 for columns in count.values() if any(columns)) for count in counts]
+        most = max(WEIGHTLESS_LEAST, len(texts) // WEIGHTLESS_SHARE)
         weights = []
-        for count in counts:
-            holding = sum(1 for columns in count.values() if any(columns))
-            weight = log((len(texts) - holding + 0.5) / (holding + 0.5))
-            weights.append(weight if weight > 0 else 1e-6)
+        for held in holding:
+            weight = log((len(texts) - held + 0.5) / (held + 0.5))
+            weights.append(0.0 if held > most >= min(holding) else weight if weight > 0 else 1e-6)
         for number in texts:
             if not all(any(count[number]) for count in counts):
                 continue

@@ -1,218 +1,21 @@
-"""Reads of the SQLite store: records, trees, entries, and the moment that they belong to.
-
-A reader has its own connection and is used by one thread at a time. Every call, and everything within one
-`moment()`, is answered from one state of the database; it holds all that was committed before.
-"""
+"""Reads of the SQLite store: records (`store.records`), and the search side - entries, changes, the whole file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final, cast
+from collections.abc import Sequence
 
 from p2pcommons.commons.entry import fold_single
 from p2pcommons.commons.query import Found, Hit, Query
-from p2pcommons.core.encoding import pack_ordered, unpack_ordered
-from p2pcommons.core.identity import PublicKey
-from p2pcommons.core.merkle import Span
-from p2pcommons.core.record import ZEROS, CommonsId, Header, Plane, Record, RecordId, Subject
-from p2pcommons.core.seal import Seal, Sealed
-from p2pcommons.errors import LocalProtocolError, StoreError
+from p2pcommons.core.record import CommonsId, Plane, Subject
 from p2pcommons.store.database import Database
-from p2pcommons.store.facets import Columns, Mirror
 from p2pcommons.store.finding import find
+from p2pcommons.store.records import RECORD, RecordReader, read_record
 from p2pcommons.store.search import plan
-from p2pcommons.store.trees import spans
 from p2pcommons.store.views import Counts
-from p2pcommons.sync.storage import CommonsState, EntryState, Key, SetState
-
-MOMENT_TRIES: Final = 100  # commits that may come between a reader's two first looks, one after the other
-RECORD: Final = "id, header, salt, body"
-SEALED: Final = RECORD + ", seal, leaf"
 
 
-class SqliteReader:
+class SqliteReader(RecordReader):
     """`sync.storage.Reader` and the search side, over one connection."""
-
-    def __init__(self, database: Database, mirror: Mirror) -> None:
-        self._database = database
-        self._mirror = mirror
-        self._columns: Columns | None = None
-        self._depth = 0
-
-    # -- moments
-
-    @contextmanager
-    def moment(self) -> Iterator[None]:
-        """Everything read within belongs to one state of the database. May be nested."""
-        if self._depth or self._database.in_transaction:
-            self._depth += 1
-            try:
-                yield
-            finally:
-                self._depth -= 1
-            return
-        self._columns = self._begin()
-        self._depth = 1
-        try:
-            yield
-        finally:
-            self._depth = 0
-            self._columns = None
-            self._database.roll_back()  # nothing was written
-
-    def _begin(self) -> Columns:
-        for _ in range(MOMENT_TRIES):
-            self._database.run("BEGIN")
-            columns = self._mirror.at(self._database.number("SELECT version FROM counter"))
-            if columns is not None:
-                return columns
-            self._database.roll_back()
-        raise StoreError("locked", f"{self._database.path}: another program changes it: stop one of the two")
-
-    # -- sync.storage.Reader
-
-    def followed(self) -> list[CommonsId]:
-        """Commons followed, by id."""
-        return [row[0] for row in self._database.rows("SELECT id FROM commons WHERE followed ORDER BY id")]
-
-    def state(self, commons: CommonsId) -> CommonsState | None:
-        """The commons' sums; None where nothing of it is here yet."""
-        row = self._database.one("SELECT state FROM commons WHERE id=?", (commons,))
-        return read_state(row[0]) if row is not None and row[0] is not None else None
-
-    def present(self, ids: Iterable[bytes]) -> set[bytes]:
-        """Which of these records are kept."""
-        return {row[0] for row in self._database.each("SELECT id FROM record WHERE id=?", [(i,) for i in ids])}
-
-    def sealed(self, ids: Iterable[bytes]) -> list[Sealed]:
-        """These records with their seals; those not kept are left out."""
-        with self.moment():
-            rows = self._database.each(f"SELECT {SEALED} FROM record WHERE id=?", [(i,) for i in ids])
-            return self._with_seals(rows)
-
-    def page(
-        self, commons: CommonsId, plane: int, after: Key | None, *, records_max: int, bytes_max: int
-    ) -> list[Sealed]:
-        """Records in order of (time, id) behind `after`, up to the limits; at least one if there is one."""
-        rows: list[tuple[Any, ...]] = []
-        size = 0
-        with self.moment():
-            for row in self._database.scan(
-                f"SELECT {SEALED} FROM record WHERE commons=? AND plane=? AND (time, id) > (?, ?)"
-                " ORDER BY time, id LIMIT ?",
-                (self._number(commons), plane, *(after or (-1, b"")), records_max),
-            ):
-                size += sum(map(len, filter(None, row[1:4])))
-                if rows and size > bytes_max:
-                    break
-                rows.append(row)
-            return self._with_seals(rows)
-
-    def keys(self, commons: CommonsId, plane: int, after: Key | None, limit: int) -> list[Key]:
-        """Places in order of (time, id) behind `after`."""
-        with self.moment():
-            rows = self._database.rows(
-                "SELECT time, id FROM record WHERE commons=? AND plane=? AND (time, id) > (?, ?)"
-                " ORDER BY time, id LIMIT ?",
-                (self._number(commons), plane, *(after or (-1, b"")), limit),
-            )
-        return [Key(*row) for row in rows]
-
-    def charter(self, commons: CommonsId) -> list[Record]:
-        """All plane-0 records kept, in order of (time, id)."""
-        with self.moment():
-            rows = self._database.rows(
-                f"SELECT {RECORD} FROM record WHERE commons=? AND plane=? ORDER BY time, id",
-                (self._number(commons), Plane.CHARTER),
-            )
-        return [read_record(*row) for row in rows]
-
-    def about(self, commons: CommonsId, subjects: Iterable[bytes]) -> dict[bytes, list[Record]]:
-        """All plane-1 records kept about each of these subjects, in order of (time, id); absent where none."""
-        with self.moment():
-            number = self._number(commons)
-            rows = self._database.each(
-                f"SELECT {RECORD} FROM record INDEXED BY record_subject"
-                " WHERE subject=? AND commons=? AND plane=? ORDER BY time, id",
-                [(subject, number, Plane.CATALOGUE) for subject in dict.fromkeys(subjects)],
-            )
-        found: dict[bytes, list[Record]] = {}
-        for row in rows:
-            record = read_record(*row)
-            found.setdefault(record.header.subject, []).append(record)
-        return found
-
-    def crowded(self, commons: CommonsId, subjects: Iterable[bytes], most: int) -> set[bytes]:
-        """Those of these subjects that more than `most` plane-1 records are about; looks no further than that."""
-        with self.moment():
-            number = self._number(commons)
-            rows = self._database.each(
-                "SELECT subject FROM record INDEXED BY record_subject"
-                " WHERE subject=? AND commons=? AND plane=? LIMIT 1 OFFSET ?",
-                [(subject, number, Plane.CATALOGUE, most) for subject in dict.fromkeys(subjects)],
-            )
-        return {row[0] for row in rows}
-
-    def entries(self, commons: CommonsId, subjects: Iterable[bytes]) -> dict[bytes, EntryState]:
-        """What is kept of these entries; absent where they have no record."""
-        with self.moment():
-            number = self._number(commons)
-            rows = self._database.each(
-                "SELECT subject, view, record, digest, place IS NOT NULL FROM entry"
-                " WHERE subject=? AND commons=? AND (record IS NOT NULL OR view IS NOT NULL)",
-                [(subject, number) for subject in subjects],
-            )
-        return {row[0]: EntryState(row[1], row[2], row[3], bool(row[4])) for row in rows}
-
-    def tree(self, seal: Seal) -> dict[Span, bytes]:
-        """All that is known of a seal's tree: leaves kept, and nodes for the others; empty where unknown."""
-        with self.moment():
-            number = self._seal_number(seal)
-            if number is None:
-                return {}
-            known = self._nodes(number)
-            known.update(spans(self._leaves(number)))
-            return known
-
-    def last_of(self, commons: CommonsId, plane: int, author: bytes, time_max: int) -> Key | None:
-        """An author's latest record not after `time_max`."""
-        with self.moment():
-            number = self._number(commons)
-            row = self._database.one(
-                "SELECT latest.time, latest.id, a FROM latest JOIN author ON a=latest.author"
-                " WHERE key=? AND commons=? AND plane=?",
-                (author, number, plane),
-            )
-            if row is not None and not 0 <= row[0] <= time_max:
-                row = self._database.one(
-                    "SELECT time, id FROM record WHERE commons=? AND plane=? AND time<=? AND +author=?"
-                    " ORDER BY time DESC, id DESC LIMIT 1",
-                    (number, plane, time_max, row[2]),
-                )
-        return None if row is None else Key(row[0], row[1])
-
-    def authored(self, commons: CommonsId, authors: Iterable[bytes]) -> list[RecordId]:
-        """Ids of all plane-1 records of these authors (one scan of the commons)."""
-        with self.moment():
-            wanted = {
-                row[0] for row in self._database.each("SELECT a FROM author WHERE key=?", [(key,) for key in authors])
-            }
-            if not wanted:
-                return []
-            return [
-                row[0]
-                for row in self._database.scan(
-                    "SELECT id, author FROM record WHERE commons=? AND plane=? ORDER BY n",
-                    (self._number(commons), Plane.CATALOGUE),
-                )
-                if row[1] in wanted
-            ]
-
-    def value(self, name: str) -> bytes | None:
-        """A small local value."""
-        row = self._database.one("SELECT value FROM local WHERE name=?", (name,))
-        return None if row is None else row[0]
 
     # -- the search side
 
@@ -227,9 +30,7 @@ class SqliteReader:
     def _find(self, query: Query, conflicts_only: bool) -> Found:
         checked = plan(query, conflicts_only)
         with self.moment():
-            if self._columns is None:
-                raise LocalProtocolError("in_transaction", "search sees what is committed: end the transaction first")
-            numbers, after, total, order, facets = find(self._database, self._columns, checked)
+            numbers, after, total, order, facets = find(self._database, self.columns, self._mirror.words, checked)
             return Found(tuple(self._hits(numbers)), total, order, after, facets)
 
     def entry(self, commons: CommonsId, subject: bytes) -> Hit | None:
@@ -271,10 +72,9 @@ class SqliteReader:
             entries = self._database.number(
                 "SELECT count(*) FROM entry WHERE commons=? AND (record IS NOT NULL OR view IS NOT NULL)", (number,)
             )
-            if self._columns is None:
-                raise LocalProtocolError("in_transaction", "counts are of what is committed: end the transaction first")
-            shown = self._columns.of_commons(self._columns.shown(), (number,))
-            return Counts(charter, catalogue, entries, len(shown), len(self._columns.with_conflicts(shown)))
+            shown = self.columns.of_commons(self.columns.shown(), (number,))
+            conflicts = self.columns.with_conflicts(shown)
+            return Counts(charter, catalogue, entries, int(shown.sum()), int(conflicts.sum()))
 
     # -- the whole store
 
@@ -291,48 +91,6 @@ class SqliteReader:
         finally:
             copying.close()
 
-    def close(self) -> None:
-        """Close the connection."""
-        self._database.close()
-
-    # -- rows to values
-
-    def _number(self, commons: bytes) -> int:
-        """A commons' number; 0, which is nobody's, where it is not known."""
-        return self._database.number("SELECT c FROM commons WHERE id=?", (commons,))
-
-    def _seal_number(self, seal: Seal) -> int | None:
-        row = self._database.one(
-            "SELECT s FROM seal CROSS JOIN author ON a=author WHERE root=? AND signature=? AND key=? AND size=?",
-            (seal.root, seal.signature, seal.author, seal.tree_size),
-        )
-        return None if row is None else row[0]
-
-    def _leaves(self, seal: int) -> dict[int, bytes]:
-        return dict(
-            cast("list[tuple[int, bytes]]", self._database.rows("SELECT leaf, id FROM record WHERE seal=?", (seal,)))
-        )
-
-    def _nodes(self, seal: int) -> dict[Span, bytes]:
-        rows = self._database.rows("SELECT start, stop, hash FROM node WHERE seal=?", (seal,))
-        return {Span(start, stop): found for start, stop, found in rows}
-
-    def _with_seals(self, rows: Sequence[tuple[Any, ...]]) -> list[Sealed]:
-        seals = {
-            row[0]: Seal(PublicKey(row[1]), CommonsId(ZEROS if row[2] == row[4] else row[2]), row[3], row[4], row[5])
-            for row in self._database.each(
-                "SELECT s, key, commons.id, size, root, signature FROM seal"
-                " JOIN author ON a=author JOIN commons ON c=commons WHERE s=?",
-                [(number,) for number in {row[4] for row in rows}],
-            )
-        }  # fmt: skip
-        try:
-            return [Sealed(read_record(*row[:4]), seals[row[4]], row[5]) for row in rows]
-        except KeyError as error:
-            raise StoreError(
-                "damaged", "the seal of a record is gone: restore a backup, or sync again in a new data folder"
-            ) from error
-
     def _hits(self, numbers: Sequence[int]) -> list[Hit]:
         rows = self._database.each(
             "SELECT commons.id, subject, view, record FROM entry JOIN commons ON c=commons WHERE n=?",
@@ -344,36 +102,3 @@ class SqliteReader:
             for row in self._database.each(f"SELECT {RECORD} FROM record WHERE id=?", single)
         }
         return [Hit(row[0], row[1], folds[row[3]] if row[2] is None else row[2]) for row in rows]
-
-
-def read_record(identifier: bytes, header: bytes, salt: bytes | None, body: bytes | None) -> Record:
-    """A record from bytes that were checked before they were stored. StoreError `damaged` where the disk lost them."""
-    try:
-        _, commons, plane, author, after, time, subject, prev, kind, body_hash, size = unpack_ordered(header)
-        parsed = Header(commons, plane, author, after, time, subject, tuple(prev), kind, body_hash, size)
-    except (ValueError, TypeError) as error:
-        raise StoreError(
-            "damaged", f"record {identifier.hex()} cannot be read: restore a backup, or sync again in a new data folder"
-        ) from error
-    return Record(RecordId(identifier), parsed, header, salt, body)
-
-
-def state_bytes(state: CommonsState) -> bytes:
-    """A commons' sums as they are stored."""
-    charter, catalogue = state.charter, state.catalogue
-    views = state.views.to_bytes(32, "big")
-    return pack_ordered(
-        [charter.count, charter.lanes, catalogue.count, catalogue.lanes, views, state.entries, state.bodies_missing]
-    )
-
-
-def read_state(stored: bytes) -> CommonsState:
-    """The reverse of `state_bytes`."""
-    count, lanes, catalogue, catalogue_lanes, views, entries, missing = unpack_ordered(stored)
-    return CommonsState(
-        SetState(count, lanes),
-        SetState(catalogue, catalogue_lanes),
-        int.from_bytes(views, "big"),
-        entries,
-        missing,
-    )

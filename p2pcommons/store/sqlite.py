@@ -17,14 +17,20 @@ from p2pcommons.core.record import CommonsId, Record
 from p2pcommons.core.seal import Seal, Sealed
 from p2pcommons.errors import LocalProtocolError, StoreError
 from p2pcommons.store.database import Database, schema
-from p2pcommons.store.facets import Mirror, Row, facet_bytes, place_bytes, sort_title
-from p2pcommons.store.reading import SqliteReader, state_bytes
+from p2pcommons.store.facet_numbers import FacetNumbers
+from p2pcommons.store.facets import Row, facet_bytes, place_bytes, sort_title
+from p2pcommons.store.keeping import MARK, Keeper, Written, adopt, is_due, is_unlearnt, resume
+from p2pcommons.store.mirror import Mirror
+from p2pcommons.store.reading import SqliteReader
+from p2pcommons.store.records import UNKNOWN_TIME, state_bytes
 from p2pcommons.store.trees import remaining, spans
 from p2pcommons.store.views import has_conflicts
-from p2pcommons.sync.storage import CommonsState, Document, EntryRow
+from p2pcommons.sync.storage import CommonsState, EntryRow
 
 AUTHORS_REMEMBERED: Final = 10_000  # numbers of authors kept at hand; above, all are looked up again
-UNKNOWN_TIME: Final = -1  # in `latest`: its record was taken away
+_INTO_ENTRY: Final = (
+    " INTO entry(n, commons, subject, record, digest, place, facets, title, view) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 class SqliteStore(SqliteReader):
@@ -37,6 +43,10 @@ class SqliteStore(SqliteReader):
     def __init__(self, path: str | PathLike[str]) -> None:
         """Open or create. StoreError: newer_database, not_a_store, damaged, locked, cannot_open, disk_full…"""
         super().__init__(Database(fspath(path), writes=True), Mirror())
+        self._writes = False  # within `transaction()`
+        self._gathers = False  # within `together()`
+        self._begun: tuple[int, int] | None = None  # what was before the first transaction of those gathered
+        self._broken: StoreError | None = None  # what made SQLite undo them all
         try:
             self._load()
         except BaseException:
@@ -51,6 +61,8 @@ class SqliteStore(SqliteReader):
         """Bring the log into the file and close; again does nothing."""
         if self._database.closed:
             return
+        if is_due(self._mirror):
+            self._keep_columns()
         try:
             self._database.checkpoint()
         except StoreError:
@@ -61,11 +73,49 @@ class SqliteStore(SqliteReader):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All writes within become durable together at its end; an exception undoes them all."""
-        if self._database.in_transaction:
+        """All writes within become durable together at its end; an exception undoes them all.
+
+        Within `together()` they become durable at the end of that; an exception undoes them alone.
+        """
+        if self._writes:
             raise LocalProtocolError("in_transaction", "transactions are not nested")
+        with self._part() if self._gathers else self._whole():
+            self._writes = True
+            try:
+                yield
+            finally:
+                self._writes = False
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Transactions within become durable together at its end: one commit for them all.
+
+        If that fails, or an exception comes out of the block, none of them is kept. What was committed is what
+        readers see; nothing is written, and nothing costs anything, where no transaction comes.
+        """
+        if self._gathers or self._database.in_transaction:
+            raise LocalProtocolError("in_transaction", "transactions are not nested")
+        self._gathers, self._begun = True, None
+        try:
+            yield
+            if self._begun is not None:
+                if not self._database.in_transaction:  # SQLite undid it all: the disk is full, say
+                    raise self._broken or LocalProtocolError("no_transaction", "a transaction ended by itself")
+                self._publish()
+                self._database.run("COMMIT")
+        except BaseException:
+            self._database.roll_back()
+            if self._begun is not None:
+                self._undo(*self._begun)
+            raise
+        finally:
+            self._gathers, self._begun, self._broken = False, None, None
+        self._forget_staged()
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
         self._database.run("BEGIN IMMEDIATE")
-        before = (self._version, self._next, self._next_facet)
+        before = (self._version, self._next)
         try:
             yield
             self._publish()
@@ -76,13 +126,40 @@ class SqliteStore(SqliteReader):
             raise
         self._forget_staged()
 
-    def _undo(self, version: int, next_entry: int, next_facet: int) -> None:
+    @contextmanager
+    def _part(self) -> Iterator[None]:
+        """One transaction of several that are committed together."""
+        if self._begun is None:
+            self._database.run("BEGIN IMMEDIATE")
+            self._begun = (self._version, self._next)
+        elif not self._database.in_transaction and self._broken is not None:
+            raise self._broken
+        before = (self._next, self._entries_changed, len(self._rows), len(self._ended), len(self._facets.new))
+        self._database.run("SAVEPOINT part")
+        try:
+            yield
+        except BaseException as error:
+            if self._database.in_transaction:
+                self._database.run("ROLLBACK TO part; RELEASE part")
+                self._undo_part(*before)
+            elif isinstance(error, StoreError):
+                self._broken = error
+            raise
+        self._database.run("RELEASE part")
+
+    def _undo_part(self, next_entry: int, changed: bool, rows: int, ended: int, facets: int) -> None:
+        self._next, self._entries_changed = next_entry, changed
+        del self._rows[rows:], self._ended[ended:]
+        self._facets.forget_new(facets)
+        self._authors.clear()
+        self._numbers.clear()
+
+    def _undo(self, version: int, next_entry: int) -> None:
         if version != self._version:  # published already: the columns hold what the file does not
             self._load()
             return
-        for _, field, value in self._new_facets:
-            del self._facets[field, value]
-        self._next, self._next_facet = next_entry, next_facet
+        self._facets.forget_new()
+        self._next = next_entry
         self._authors.clear()
         self._numbers.clear()
         self._forget_staged()
@@ -91,21 +168,21 @@ class SqliteStore(SqliteReader):
         """Everything kept in memory, from the database."""
         self._authors: dict[bytes, int] = {}
         self._numbers: dict[bytes, int] = {}
-        self._forget_staged()
         read = self._database.rows
         ((self._version, self._next),) = read("SELECT version, next FROM counter")
         values = read("SELECT f, field, value FROM facet_value ORDER BY f")
         # One scan needs no cache: a node at rest stays 15 MB smaller.
         with self._database.small_cache():
-            shown = "SELECT n, commons, subject, place, facets FROM entry WHERE place IS NOT NULL ORDER BY n"
-            self._mirror.load(self._version, self._database.scan(shown), values, self._next)
-        self._next_facet = values[-1][0] + 1 if values else 1
-        self._facets: dict[tuple[str, str], int] = self._mirror.facet_index.copy()
+            if not resume(self._database, self._mirror, values):
+                shown = "SELECT n, commons, subject, place, facets FROM entry WHERE place IS NOT NULL ORDER BY n"
+                self._mirror.load(self._version, self._database.scan(shown), values, self._next)
+        self._facets: FacetNumbers = FacetNumbers(self._mirror.facet_index, values[-1][0] + 1 if values else 1)
+        self._forget_staged()
 
     def _forget_staged(self) -> None:
         self._rows: list[Row] = []
         self._ended: list[int] = []
-        self._new_facets: list[tuple[int, str, str]] = []
+        self._facets.new.clear()
         self._entries_changed = False
 
     def _publish(self) -> None:
@@ -113,10 +190,11 @@ class SqliteStore(SqliteReader):
             return
         self._version += 1
         self._database.run("UPDATE counter SET version=?, next=?", (self._version, self._next))
-        self._mirror.publish(self._version, self._rows, self._ended, self._new_facets, self._next)
+        self._database.each("INSERT INTO facet_value(f, field, value) VALUES(?, ?, ?)", self._facets.new)
+        self._mirror.publish(self._version, self._rows, self._ended, self._facets.new, self._next)
 
     def _writing(self) -> None:
-        if not self._database.in_transaction:
+        if not self._writes:
             raise LocalProtocolError("no_transaction", "writes happen inside `transaction()`")
 
     # -- commons
@@ -303,37 +381,44 @@ class SqliteStore(SqliteReader):
         for row in rows:
             latest.pop(row.subject, None)  # the last one counts, at its place
             latest[row.subject] = row
-        keys = [(subject, number) for subject in latest]
-        shown = self._database.each("SELECT n FROM entry WHERE subject=? AND commons=? AND place IS NOT NULL", keys)
-        self._database.each(f"DELETE FROM words_{number} WHERE rowid=?", shown)
-        self._ended += [at for (at,) in shown]
-        self._database.each("DELETE FROM entry WHERE subject=? AND commons=?", keys)
-        self._number_facets(row.document for row in latest.values() if row.document is not None)
-        entries: list[tuple[Any, ...]] = []
-        words: list[tuple[Any, ...]] = []
-        at = self._next
-        for row in latest.values():
-            document = row.document
-            place = facets = title = None
-            if document is not None:
-                place = place_bytes(document, row.view is not None and has_conflicts(row.view))
-                facets = facet_bytes(map(self._facets.__getitem__, document.facets))
-                title = sort_title(document)
-                self._rows.append(Row(at, number, row.subject, place, facets))
-                texts = (document.title, document.creators, document.subjects, document.text)
-                words.append((at, *map(unligated, texts)))
-            entries.append((at, number, row.subject, row.record, row.digest, place, facets, title, row.view))
-            at += 1
-        self._next = at
+        kept, words = self._rows_of(number, latest.values())
+        before = self._database.changes
+        self._database.each("INSERT OR IGNORE" + _INTO_ENTRY, kept)
+        if self._database.changes - before < len(kept):  # else none was here before: the rule, and nothing was asked
+            self._database.run("DELETE FROM entry WHERE n>=?", (self._next,))
+            self._end_entries(number, [(subject, number) for subject in latest])
+            self._database.each("INSERT" + _INTO_ENTRY, kept)
+        self._next += len(kept)
         self._entries_changed = True
-        self._database.each(
-            "INSERT INTO entry(n, commons, subject, record, digest, place, facets, title, view)"
-            " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            entries,
-        )
         self._database.each(
             f"INSERT INTO words_{number}(rowid, title, creators, subjects, text) VALUES(?, ?, ?, ?, ?)", words
         )
+
+    def _rows_of(
+        self, commons: int, rows: Iterable[EntryRow]
+    ) -> tuple[list[tuple[Any, ...]], list[tuple[int, str, str, str, str]]]:
+        """Rows of the tables of entries and of words; what is shown is staged for the columns, too."""
+        numbers = self._facets.__getitem__  # gives a value not met before its number
+        kept: list[tuple[Any, ...]] = []
+        words: list[tuple[int, str, str, str, str]] = []
+        for at, (subject, view, record, digest, document) in enumerate(rows, self._next):
+            if document is None:
+                kept.append((at, commons, subject, record, digest, None, None, None, view))
+                continue
+            place = place_bytes(document, view is not None and has_conflicts(view))
+            facets = facet_bytes(map(numbers, document.facets))
+            _, title, creators, subjects, text, *_ = document
+            words.append((at, unligated(title), unligated(creators), unligated(subjects), unligated(text)))
+            self._rows.append((at, commons, subject, place, facets))
+            kept.append((at, commons, subject, record, digest, place, facets, sort_title(document), view))
+        return kept, words
+
+    def _end_entries(self, commons: int, keys: Sequence[tuple[bytes, int]]) -> None:
+        """Take away the rows of these entries before they are written again."""
+        shown = self._database.each("SELECT n FROM entry WHERE subject=? AND commons=? AND place IS NOT NULL", keys)
+        self._database.each(f"DELETE FROM words_{commons} WHERE rowid=?", shown)
+        self._ended += [at for (at,) in shown]
+        self._database.each("DELETE FROM entry WHERE subject=? AND commons=?", keys)
 
     def forget_entries(self, commons: CommonsId) -> None:
         """Take away every entry of a commons with all that search has of them (before a rebuild from records)."""
@@ -341,6 +426,7 @@ class SqliteStore(SqliteReader):
         number = self._number(commons)
         if not number:
             return
+        self.put_value(MARK, None)  # columns kept hold what goes now
         # The table anew instead of row by row: nothing of what was in it stays.
         ended = self._database.rows("SELECT n FROM entry WHERE commons=? AND place IS NOT NULL", (number,))
         self._ended += [at for (at,) in ended]
@@ -349,20 +435,40 @@ class SqliteStore(SqliteReader):
         self._database.run("DELETE FROM entry WHERE commons=?", (number,))
         self._entries_changed = True
 
-    def _number_facets(self, documents: Iterable[Document]) -> None:
-        """Give a number to every facet value not met before."""
-        known = self._facets
-        new: list[tuple[int, str, str]] = []
-        for document in documents:
-            for pair in document.facets:
-                if pair not in known:
-                    known[pair] = self._next_facet
-                    new.append((self._next_facet, *pair))
-                    self._next_facet += 1
-        self._database.each("INSERT INTO facet_value(f, field, value) VALUES(?, ?, ?)", new)
-        self._new_facets += new
-
     # -- care
+
+    def keeper(self) -> Keeper:
+        """A reader that looks after the columns; close it before the store."""
+        return Keeper(Database(self._database.path, writes=False), self._mirror)
+
+    def columns_due(self) -> bool:
+        """Whether the columns are worth keeping anew: `compact_columns`, `Keeper.learn` and `write` beside the writer,
+        then `adopt_columns`."""
+        return is_due(self._mirror) or is_unlearnt(self._mirror)
+
+    def compact_columns(self) -> None:
+        """Leave rows of entries that were written again behind."""
+        self._mirror.compact()
+
+    def adopt_columns(self, written: Written) -> bool:
+        """Use columns that were written, in the place of memory; False where something changed since."""
+
+        def put_mark(mark: bytes) -> None:
+            with self.transaction():
+                self.put_value(MARK, mark)
+
+        return adopt(self._database, self._mirror, written, put_mark)
+
+    def _keep_columns(self) -> None:
+        self.compact_columns()
+        keeper = self.keeper()
+        try:
+            if (written := keeper.write()) is not None:
+                self.adopt_columns(written)
+        except StoreError:
+            pass  # they are made anew at the next start
+        finally:
+            keeper.close()
 
     def tidy(self, going_on: Callable[[], bool] = lambda: True) -> None:
         """Idle-time care: full-text tables merged into one segment (words of entries gone leave the file),

@@ -39,6 +39,20 @@ def test_a_record_kept_already_is_not_kept_twice(store: AnyStore) -> None:
     assert [len(store.tree(s.seal)) for s in (first[0], again[1])] == [3, 2]
 
 
+def test_what_is_absent_is_said_whatever_is_known_of_its_author(store: AnyStore) -> None:
+    old, new = [record(n, time=n << 16) for n in range(1, 9)], [record(n, time=n << 16) for n in range(9, 12)]
+    first = put(store, [old[n] for n in (1, 3, 5)])
+    _, all_of = sealed([*old, *new])
+    absent = [s for n, s in enumerate(all_of) if n not in (1, 3, 5)]
+    assert store.absent(OURS, all_of) == absent
+    assert store.absent(THEIRS, all_of[6:]) == all_of[6:]
+    assert store.absent(OURS, sealed([record(1, key=BOB)], BOB)[1]) == sealed([record(1, key=BOB)], BOB)[1]
+    with store.transaction():
+        store.drop_records(OURS, [first[2].record.id])  # the last of the chain: what is the last now is not known
+    assert store.absent(OURS, all_of) == [s for n, s in enumerate(all_of) if n not in (1, 3)]
+    assert store.absent(OURS, []) == []
+
+
 def test_pages_go_by_time_then_id_and_hold_at_least_one(store: AnyStore) -> None:
     records = [record(n, time=(1000 + n // 3) << 16) for n in range(10)]
     put(store, records)
@@ -188,3 +202,29 @@ def test_an_entry_of_one_record_has_its_fold_as_view(store: AnyStore) -> None:
     hit = store.entry(OURS, made.header.subject)
     assert hit == (OURS, made.header.subject, fold_single(made).canonical())
     assert store.find_entry(made.header.subject) == [(OURS, made.header.subject)]
+
+
+def test_records_are_found_by_the_beginnings_of_their_ids(store: AnyStore) -> None:
+    made = [one.record.id for one in put(store, [record(n) for n in range(40)])]
+    put(store, [record(n, commons=THEIRS) for n in range(40)], commons=THEIRS)
+    put(store, [record(n, plane=Plane.CHARTER) for n in range(40)])
+    for size in (8, 16, 32):
+        assert store.named(OURS, 1, [one[:size] for one in made]) == [[one] for one in made]
+    alike = [one for one in made if one[0] == made[0][0]]
+    assert list(map(sorted, store.named(OURS, 1, [made[0][:1], b"\xff" * 8, made[1][:8], made[1][:8]]))) == [
+        sorted(alike), [], [made[1]], [made[1]],
+    ]  # fmt: skip
+    assert store.named(OURS, 2, [made[0]]) == [[]] and store.named(OURS, 1, []) == []
+
+
+def test_what_arrived_behind_a_place_is_told_by_commons_and_plane(store: AnyStore) -> None:
+    assert store.arrivals() == 0 and store.arrived(OURS, 1, 0) == []
+    first = {one.record.id for one in put(store, [record(n) for n in range(5)])}
+    place = store.arrivals()
+    put(store, [record(n, commons=THEIRS) for n in range(3)], commons=THEIRS)
+    put(store, [record(n, plane=Plane.CHARTER) for n in range(3)])
+    second = {one.record.id for one in put(store, [record(n) for n in range(5, 9)])}
+    assert set(store.arrived(OURS, 1, 0)) == first | second
+    assert set(store.arrived(OURS, 1, place)) == second
+    assert len(store.arrived(OURS, 0, place)) == 3
+    assert store.arrived(OURS, 1, store.arrivals()) == []

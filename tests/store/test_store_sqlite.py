@@ -13,7 +13,7 @@ from p2pcommons.commons.query import Found, Query
 from p2pcommons.errors import LocalProtocolError, StoreError
 from p2pcommons.store import SqliteReader, SqliteStore
 from p2pcommons.store.database import SCHEMA_VERSION, schema
-from p2pcommons.store.facets import _ENDED_ROWS_KEPT
+from p2pcommons.store.mirror import ENDED_ROWS_KEPT
 
 ALL = Query(facets=("type", "subjects"), limit=500)
 
@@ -128,7 +128,7 @@ def test_rows_that_ended_are_left_behind_in_time(sqlite: SqliteStore) -> None:
     assert sqlite.search(ALL) == expected
     with sqlite.moment():
         columns = sqlite._columns
-        assert columns is not None and len(columns.numbers) <= 1500 + _ENDED_ROWS_KEPT
+        assert columns is not None and len(columns.numbers) <= 1500 + ENDED_ROWS_KEPT
     show(sqlite, rows[:10])
     assert sqlite.search(ALL) == expected
     assert sqlite.search(Query(text="night", facets=("subjects",))).facets["subjects"] == expected.facets["subjects"]

