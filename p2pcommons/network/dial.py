@@ -2,8 +2,8 @@
 
 `HOST:PORT` is TLS with whatever certificate the other node made: the handshake inside proves whose it is.
 `wss://HOST/PATH` is a proxy with a certificate of the web. Nothing is followed: no redirect, no proxy of the
-environment. An address heard from others is dialled only where it leads into the open internet, whatever its name
-resolves to, so that nobody can send this node to knock at its own house.
+environment. An address heard from others is dialled only where it leads into the open internet, and where the caller
+agrees to each IP address that its name resolves to, so that nobody can send this node to knock at its own house.
 """
 
 from __future__ import annotations
@@ -12,23 +12,31 @@ import asyncio
 import os
 import socket
 import ssl
-from ipaddress import ip_address
+from collections.abc import Callable
+from contextvars import ContextVar
 from types import SimpleNamespace, TracebackType
-from typing import Final
+from typing import Final, TypeAlias
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from p2pcommons.core.address import Address
 from p2pcommons.core.limits import CLOSE_MS_MAX, CONNECT_MS_MAX, HEARTBEAT_MS
+from p2pcommons.core.outside import Outside, is_ip, is_outside, may_exchange
 from p2pcommons.errors import P2PCommonsError
 from p2pcommons.network.certificate import dialling_context
 from p2pcommons.network.link import MESSAGE_BYTES_MAX, SUBPROTOCOL, Link
 from p2pcommons.sync.handshake import Role, direct_channel, hosted_channel
 
-_HTTPS_PORT: Final = 443
-_UNPRIVILEGED_PORT: Final = 1024
+_HEARD_PLACES_MAX: Final = 2  # IP addresses tried of one name that others told: one of each family
 _NOT_NOW: Final = frozenset({502, 503, 504})  # a proxy whose node is down or starting, or a node that is full
+
+
+Judge: TypeAlias = Callable[[str], bool]
+"""Asked of each IP address that others told, just before it is dialled."""
+
+_JUDGE: ContextVar[Judge | None] = ContextVar("judge", default=None)
+"""Of the dial that goes on in this task; None: any address will do."""
 
 
 class DialFailed(P2PCommonsError):
@@ -38,36 +46,40 @@ class DialFailed(P2PCommonsError):
 class Dialler:
     """Makes links, within `async with`; what it made outlives no exit."""
 
-    def __init__(self, *, connect_ms_max: int = CONNECT_MS_MAX, web_trust: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        connect_ms_max: int = CONNECT_MS_MAX,
+        web_trust: ssl.SSLContext | None = None,
+        outside: Outside = is_outside,
+    ) -> None:
         self._connect_s_max = connect_ms_max / 1000
         self._direct = dialling_context()
         self._web = web_trust or ssl.create_default_context()
-        self._anywhere: aiohttp.ClientSession
-        self._outside: aiohttp.ClientSession
+        self._outside = outside
+        self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Dialler:
-        self._anywhere = _session(_Resolver(outside_only=False))
-        self._outside = _session(_Resolver(outside_only=True))
+        self._session = _session()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._anywhere.close()
-        await self._outside.close()
+        await self._session.close()
 
-    async def dial(self, address: Address, *, heard: bool = False) -> Link:
-        """A link to this address. `heard`: the address came from other nodes, not from a person.
+    async def dial(self, address: Address, *, heard: Judge | None = None) -> Link:
+        """A link to this address. `heard`: it came from other nodes, not from a person; who judges where it leads.
 
         DialFailed: `not_routable`, `timed_out`, `unreachable`, `bad_certificate`, `not_a_node`.
         """
         host, url, target = address.host, address.url, address.target
-        if heard and not may_dial_heard(host, address.port):
-            raise DialFailed("not_routable", f"{target} does not lead into the open internet; it is not dialled")
-        session = self._outside if heard else self._anywhere
+        if heard is not None:
+            self._check_heard(address, heard)
+        judged = _JUDGE.set(None if heard is None else lambda ip: self._outside(ip) and heard(ip))
         try:
             async with asyncio.timeout(self._connect_s_max):
-                websocket = await session.ws_connect(
+                websocket = await self._session.ws_connect(
                     url or f"https://{target}/",
                     protocols=(SUBPROTOCOL,),
                     ssl=self._web if url else self._direct,
@@ -94,6 +106,8 @@ class Dialler:
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise DialFailed("unreachable", f"{target} cannot be reached: {_why(error)}") from error
+        finally:
+            _JUDGE.reset(judged)
         link = Link(websocket, Role.DIALLER, b"", target)
         if websocket.protocol != SUBPROTOCOL:
             await link.close(aiohttp.WSCloseCode.PROTOCOL_ERROR, "no common subprotocol")
@@ -109,6 +123,15 @@ class Dialler:
         link.channel = direct_channel(certificate)
         return link
 
+    def _check_heard(self, address: Address, heard: Judge) -> None:
+        """What stands for itself is judged here, what is a name when it is resolved."""
+        may = may_exchange(address.host, address.port, self._outside)
+        if may and is_ip(address.host):
+            may = heard(address.host)
+        if not may:
+            told = f"{address.target} does not lead into the open internet, or was tried often; it is not dialled"
+            raise DialFailed("not_routable", told)
+
 
 def _why(error: Exception) -> str:
     """The reason in the system's own words, without the library's."""
@@ -119,27 +142,8 @@ def _why(error: Exception) -> str:
     return os.strerror(inner.errno) if inner.errno and inner.errno > 0 else inner.strerror or type(inner).__name__
 
 
-def may_dial_heard(host: str, port: int) -> bool:
-    """Whether an address heard from others may be dialled at all; names are judged again by what they mean."""
-    if port != _HTTPS_PORT and not _UNPRIVILEGED_PORT <= port <= 65535:
-        return False
-    try:
-        return _is_outside(host)
-    except ValueError:
-        return "." in host and not host.lower().rstrip(".").endswith((".local", ".localhost", ".internal"))
-
-
-def _is_outside(address: str) -> bool:
-    parsed = ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-    return parsed.is_global and not parsed.is_multicast and (mapped is None or mapped.is_global)
-
-
 class _Resolver(AbstractResolver):
-    """Names by the system's means; with `outside_only`, only what is globally routable."""
-
-    def __init__(self, *, outside_only: bool) -> None:
-        self._outside_only = outside_only
+    """Names by the system's means; of names that others told, only places that are agreed to."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -156,11 +160,17 @@ class _Resolver(AbstractResolver):
                 flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
             )
             for kind, _, protocol, _, address in found
-            if not self._outside_only or _is_outside(str(address[0]))
         ]
-        if not results:
-            raise OSError(f"{host} does not lead into the open internet")
-        return results
+        judge = _JUDGE.get()
+        if judge is None:
+            return results
+        agreed: list[ResolveResult] = []
+        for result in results:
+            if len(agreed) < _HEARD_PLACES_MAX and judge(result["host"]):
+                agreed.append(result)
+        if not agreed:
+            raise OSError(f"{host} does not lead into the open internet, or was tried often")
+        return agreed
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -177,11 +187,11 @@ async def _refuse_redirect(
     raise _Redirected
 
 
-def _session(resolver: AbstractResolver) -> aiohttp.ClientSession:
+def _session() -> aiohttp.ClientSession:
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)  # ws_connect itself would follow
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, force_close=True, limit=0),
+        connector=aiohttp.TCPConnector(resolver=_Resolver(), use_dns_cache=False, force_close=True, limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         auto_decompress=False,

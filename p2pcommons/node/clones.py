@@ -15,6 +15,9 @@ from p2pcommons.core.identity import PublicKey, did_key
 
 OWN_KEY: Final = "own-key"
 KEY_TWICE: Final = "key-twice"
+FORKED_CHAIN: Final = "forked-chain"
+COPIES: Final = (OWN_KEY, KEY_TWICE, FORKED_CHAIN)
+"""Codes of notices about copies of a data folder."""
 ITSELF: Final = "this is the node itself"
 COPY: Final = "a copy of this folder runs there, with this node's own key; stop one of both"
 ADVICE: Final = "stop the copy, delete node.key in its folder, and start it again: it gets a key of its own"

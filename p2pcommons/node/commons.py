@@ -25,7 +25,8 @@ from p2pcommons.node.entries import Entries
 from p2pcommons.node.membership import Membership
 from p2pcommons.node.nearby import nearby_commons
 from p2pcommons.node.neighbours import Neighbours
-from p2pcommons.node.runtime import FORKED, Runtime
+from p2pcommons.node.notices import notices
+from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.upkeep import Upkeep, digest_info
 from p2pcommons.node.values import (
     Address,
@@ -51,6 +52,7 @@ from p2pcommons.node.values import (
     PeerInfo,
     Progress,
     RawRecord,
+    Reachable,
     Rebuilt,
     Sample,
     Status,
@@ -59,8 +61,10 @@ from p2pcommons.node.values import (
     Withdrawal,
 )
 from p2pcommons.sync import holding
+from p2pcommons.sync.choice import CHOICES
 
 if TYPE_CHECKING:  # it brings multicast DNS, which no command that opens the folder by itself needs
+    from p2pcommons.node.introductions import Introductions
     from p2pcommons.node.lan import Lan
 
 T = TypeVar("T")
@@ -83,6 +87,8 @@ class Commons:
         """HOST:PORT where other nodes come in."""
         self.addresses: tuple[Address, ...] = ()
         """How other nodes would dial this one."""
+        self.introductions: Introductions | None = None
+        """Who tells and hears of other nodes, where this node does."""
         self.lan: Lan | None = None
         """The local network, where this node is on one."""
         self.settling: set[CommonsId] = set()
@@ -121,7 +127,9 @@ class Commons:
             latest_change=await self.latest_change(),
             api=self.api,
             listen=self.listen,
-            addresses=self.addresses,
+            addresses=self._places(),
+            reachable=Reachable() if self.introductions is None else self.introductions.reachable(),
+            heard=0 if self.introductions is None else self.introductions.known,
             commons=await self.list_commons(),
             peers=await self.peers(),
             lan=() if self.lan is None else self.lan.interfaces,
@@ -132,13 +140,11 @@ class Commons:
 
     def _notices(self) -> tuple[Notice, ...]:
         """What a person should look at, and only a person can end."""
-        fault = self._runtime.watch.fault()
-        met = self._neighbours
-        return (
-            *(() if fault is None else (Notice("clock-wrong", f"the clock of this machine seems wrong: {fault}"),)),
-            *(() if met is None else met.notices()),
-            *((Notice("forked-chain", FORKED),) if self._runtime.forked else ()),
-        )
+        return notices(self._runtime, self._neighbours)
+
+    async def trust_clock(self) -> None:
+        """A person says that the clock is right as it is now."""
+        await self._runtime.trust_clock()
 
     async def metrics(self) -> Sequence[Metric]:
         """Numbers beyond those in `status`."""
@@ -157,14 +163,21 @@ class Commons:
         met = self._neighbours
         if met is None:
             return own
-        received, sent = met.traffic()
+        received, sent, saved = met.meetings.traffic()
         return (
             *own,
-            _metric("sessions", "gauge", "Sessions under way.", met.open_sessions()),
-            _metric("sessions_total", "counter", "Sessions since the start.", met.sessions),
-            _metric("violations_total", "counter", "Sessions ended by a broken protocol.", met.violations),
+            _metric("sessions", "gauge", "Sessions under way.", met.meetings.open_sessions()),
+            _metric("sessions_total", "counter", "Sessions since the start.", met.meetings.begun),
+            _metric("violations_total", "counter", "Sessions ended by a broken protocol.", met.meetings.violations),
+            Metric(
+                "comparisons_total",
+                "counter",
+                "Differences from other nodes, by how they were looked for, and why so.",
+                tuple(Sample((("method", c.method), ("reason", c.reason)), runtime.comparisons[c]) for c in CHOICES),
+            ),
             _metric("received_bytes_total", "counter", "Bytes received from other nodes.", received),
             _metric("sent_bytes_total", "counter", "Bytes sent to other nodes.", sent),
+            _metric("saved_bytes_total", "counter", "Bytes that compression spared, both ways.", saved),
         )
 
     async def identity(self) -> IdentityInfo:
@@ -175,7 +188,7 @@ class Commons:
 
     async def add_device(self) -> str:
         """Let a new key of this person in wherever they are a member; the line that hands it over."""
-        return await self._membership.devices.add(tuple(each.address for each in self.addresses))
+        return await self._membership.devices.add(tuple(each.address for each in self._places()))
 
     async def recovery_words(self, language: str = "en") -> tuple[str, ...]:
         """The 12 recovery words."""
@@ -184,6 +197,10 @@ class Commons:
         found = words(self._runtime.keys.entropy, language)
         self._runtime.folder.note_words_seen()
         return tuple(found)
+
+    def _places(self) -> tuple[Address, ...]:
+        """How other nodes would dial this one, with what they say of it."""
+        return self.addresses if self.introductions is None else self.introductions.judged(self.addresses)
 
     # -- peers
 
@@ -202,6 +219,10 @@ class Commons:
     async def block_peer(self, key: PublicKey) -> None:
         """End this node's sessions and refuse new ones."""
         await self._met.block(key)
+
+    async def unblock_peer(self, key: PublicKey) -> None:
+        """Meet this node again."""
+        await self._met.unblock(key)
 
     @property
     def _met(self) -> Neighbours:
@@ -230,7 +251,7 @@ class Commons:
         def places(key: PublicKey) -> tuple[str, ...]:
             return () if lan is None else lan.places(key)
 
-        here = {key: told for key, told in met.listings.items() if met.connected(key) or places(key)}
+        here = {key: told for key, told in met.listings.items() if met.meetings.connected(key) or places(key)}
         return nearby_commons(here, self._runtime.replica.followed(), places)
 
     async def create_commons(
@@ -264,7 +285,7 @@ class Commons:
 
     async def invite(self, commons: CommonsId, *, uses: int = 1, days: int = 30) -> Invitation:
         """Write an invitation and give its one line."""
-        places = tuple(each.address for each in self.addresses)[:INVITATION_ADDRESSES_MAX]
+        places = tuple(each.address for each in self._places())[:INVITATION_ADDRESSES_MAX]
         return await self._membership.invite(commons, uses, days, places)
 
     async def join(self, invitation: str) -> CommonsInfo:
@@ -280,18 +301,18 @@ class Commons:
     async def digest(self, commons: CommonsId) -> DigestInfo:
         """One consistent moment, from memory."""
         self._runtime.check_followed(commons)
-        return digest_info(self._runtime.replica.digest(commons))
+        return digest_info(self._runtime.digest(commons))
 
     def _info(self, commons: CommonsId) -> CommonsInfo:
         charter = self._runtime.replica.charter(commons)
-        near = 0 if self._neighbours is None else self._neighbours.following(commons)
+        near = 0 if self._neighbours is None else self._neighbours.meetings.following(commons)
         if charter is None or not charter.founded:
             return CommonsInfo(
                 commons, "waiting", neighbours=near, code="waiting", why="nobody met so far has brought its charter"
             )
-        summed = self._runtime.replica.digest(commons)
+        summed = self._runtime.digest(commons)
         code, why = self._wholeness(commons, summed.bodies_missing, near)
-        filling = self._neighbours is not None and self._neighbours.filling(commons)
+        filling = self._neighbours is not None and self._neighbours.meetings.filling(commons)
         return CommonsInfo(
             id=commons,
             state="filling" if filling else "here",
@@ -320,7 +341,7 @@ class Commons:
             return "disk-low", "the disk is nearly full: nothing is taken from other nodes until there is room"
         if not near or met is None:
             return "no-neighbour", "no neighbour that follows it is connected: what others wrote since is not here"
-        return met.wholeness(commons)
+        return met.meetings.wholeness(commons)
 
     def _follow_changed(self) -> None:
         if self._neighbours is not None:
@@ -406,7 +427,7 @@ class Commons:
         return await self._runtime.wait_until(lambda: self._is_behind(since), timeout_s)
 
     async def _is_behind(self, since: int) -> bool:
-        return await self.latest_change() > since
+        return self._runtime.latest > since
 
     # -- exchange and upkeep
 

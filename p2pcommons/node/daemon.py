@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from p2pcommons.config import NODES_PATH, Endpoint, Settings
 from p2pcommons.core.address import Address as NodeAddress
 from p2pcommons.core.address import parse_address
+from p2pcommons.core.outside import Outside, is_outside
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import FormError, Refused, StoreError
 from p2pcommons.network.certificate import keep_certificate
@@ -25,6 +26,8 @@ from p2pcommons.network.listen import Listener
 from p2pcommons.node.commons import Commons, node_address
 from p2pcommons.node.disk import LOOK_S, told
 from p2pcommons.node.folder import CERTIFICATE, DataFolder
+from p2pcommons.node.idle import keep_columns
+from p2pcommons.node.introductions import Introductions
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Address
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PORTS_TRIED: Final = 100
+CLOCK_LOOK_S: Final = 2.0
 _SWEEP_S: Final = 3600.0
 _TEND_S: Final = 1.0
 _SETTLE_S: Final = 30.0
@@ -47,8 +51,10 @@ class Node:
     runtime: Runtime
     listener: Listener | None = None
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, outside: Outside = is_outside) -> None:
         self._settings = settings
+        self._outside = outside  # which IP addresses count as the open internet
+        self._introductions: Introductions | None = None
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Node:
@@ -58,11 +64,17 @@ class Node:
         try:
             runtime = Runtime(DataFolder(settings.data), keep_free=settings.keep_free, trust_clock=settings.trust_clock)
             self.runtime = await self._stack.enter_async_context(runtime)
-            neighbours = Neighbours(self.runtime, dials=settings.dial, hosts=tuple(name.host for name in names))
+            hosts = tuple(name.host for name in names)
+            neighbours = Neighbours(self.runtime, dials=settings.dial, hosts=hosts, outside=self._outside)
+            if settings.dial and (settings.lan if settings.introductions is None else settings.introductions):
+                self._introductions = Introductions(self.runtime, neighbours)
+                await self._introductions.load()
             await self._look_at_disk(neighbours)
             await self._stack.enter_async_context(neighbours)
             self.commons = Commons(self.runtime, neighbours)
             await self.commons.open()
+            if self._introductions is not None:
+                self.commons.introductions = await self._stack.enter_async_context(self._introductions)
             if settings.listen is not None:
                 self.listener = await self._listen(settings.listen, neighbours)
                 self.commons.listen = str(Endpoint(settings.listen.host, self.listener.port))
@@ -73,7 +85,9 @@ class Node:
                 await self.commons.follow(commons)
             for address in settings.peers:
                 await neighbours.add(address, kept=False)
-            for work in (self._settle, self._sweep, self._tend, lambda: self._watch_disk(neighbours)):
+            self._stack.push_async_callback(neighbours.part)  # before the door is closed
+            watches = (lambda: self._watch_disk(neighbours), lambda: self._watch_clock(neighbours))
+            for work in (self._settle, self._sweep, self._tend, *watches, lambda: keep_columns(runtime)):
                 await self._stack.enter_async_context(_running(work))
         except BaseException:
             await self._stack.aclose()
@@ -116,6 +130,10 @@ class Node:
         place = self._place()
         if place is not None:
             self.commons.addresses = (*self._public(names), *self._addresses(place, interfaces))
+            if self._introductions is not None:
+                told = [parse_address(each.address) for each in self.commons.addresses]
+                self._introductions.own.set_places(told, place.port if place.is_everywhere else None)
+                self._introductions.stir()
 
     def _addresses(self, place: Place, interfaces: tuple[Interface, ...]) -> tuple[Address, ...]:
         """Never those of containers and tunnels, but where there is nothing else. The first leads furthest."""
@@ -138,6 +156,19 @@ class Node:
         while True:
             await asyncio.sleep(LOOK_S)
             await self._look_at_disk(neighbours)
+
+    async def _watch_clock(self, neighbours: Neighbours) -> None:
+        """When the clock is set, meet everybody anew: what sessions wait for was reckoned by the clock as it was."""
+        while True:
+            await asyncio.sleep(CLOCK_LOOK_S)
+            moved_ms = self.runtime.watch.moved_ms()
+            if moved_ms:
+                text = "the clock of this machine was set %s by %d s"
+                extra = {"event": "clock_set", "fields": {"moved_ms": moved_ms}}
+                way = "ahead" if moved_ms > 0 else "back"
+                logger.warning(text, way, abs(moved_ms) // 1000, extra=extra)
+                await self.runtime.run(self.runtime.replica.clock_was_set)
+                await neighbours.meet_anew("the clock of this node was set; meet it anew")
 
     async def _look_at_disk(self, neighbours: Neighbours) -> None:
         found = self.runtime.disk.look()

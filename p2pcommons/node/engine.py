@@ -1,19 +1,29 @@
 """The one thread in which a node's replica, sessions and writing connection live, and the few that only read.
 
-The asyncio loop hands jobs over and awaits them; jobs of the engine run one after another, each to completion.
+The asyncio loop hands jobs over and awaits them; jobs of the engine run one after another, each to completion. Jobs
+that wait when the engine gets to them run as one group: one commit for all that they write, one word to the loop for
+all their answers. Nothing waits for a group to grow: who comes alone is answered alone.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import count
-from queue import PriorityQueue, SimpleQueue
-from threading import Thread
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext, suppress
+from queue import SimpleQueue
+from threading import Condition, Thread
+from time import monotonic
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
+GROUP_S_MAX: Final = 0.02  # a group that ran so long takes no further job: who waits for an answer gets it then
+# What may wait does, after a group of several that took long, for so many times as long: on a busy machine, or over a
+# slow disk, more is done with one commit and told in one frame. Who comes alone, or to a machine at rest, never waits.
+_REST: Final = 10
+_REST_S_MAX: Final = 0.25
+_SHORT_S: Final = 0.002
 
 
 class Closable(Protocol):
@@ -30,62 +40,155 @@ R = TypeVar("R", bound=Closable)
 class Engine:
     """One thread. What its own people ask for goes before what peers bring; within each of the two, in order.
 
-    A peer has one job waiting at most, so however many there are, people wait for the one under way.
+    A peer has one job waiting at most, and a person's job goes next into a group and ends it: however many peers there
+    are, people wait for the job under way, their own, and a commit.
+
+    `together`: entered in the engine's thread around the jobs of a group. What a job raises is its own answer and
+    leaves the group standing; what `together` raises at its end is the answer to all jobs of the group. `after`: called
+    there when what was done is answered.
     """
 
-    def __init__(self) -> None:
-        self._waiting: PriorityQueue[_Job] = PriorityQueue()
-        self._numbers = count()
+    def __init__(
+        self,
+        together: Callable[[], AbstractContextManager[None]] = nullcontext,
+        after: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._together = together
+        self._after = after
+        self._own: deque[_Job] = deque()
+        self._peers: deque[_Job] = deque()
+        self._patient: deque[_Job] = deque()
+        self._rests_until = 0.0  # till then the patient wait
+        self._waiting = Condition()
         self._thread: Thread | None = None
         self._closed = False
         self.jobs = 0
         """Jobs handed over and not answered yet: those that wait and the one under way."""
 
-    async def run(self, job: Callable[[], T], *, for_peer: bool = False) -> T:
-        """Run a job in the engine's thread. Once begun it runs to its end, even if the caller is cancelled."""
+    async def run(
+        self, job: Callable[[], T], *, for_peer: bool = False, joins: bool = False, patient: bool = False
+    ) -> T:
+        """Run a job in the engine's thread. Once begun it runs to its end, even if the caller is cancelled.
+
+        `for_peer`: what people ask for goes first. `joins`: it may be part of a group; what peers bring always is.
+        `patient`: what a peer brings and may wait a moment for more of its kind.
+        """
         if self._closed:
             raise RuntimeError("the engine is closed")
         if self._thread is None:
             self._thread = Thread(target=self._work, name="engine", daemon=True)
             self._thread.start()
-        answer: Future[T] = Future()
-        self._waiting.put(_Job(1 if for_peer else 0, next(self._numbers), answer, job))
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        with self._waiting:
+            lane = self._patient if patient else self._peers if for_peer else self._own
+            lane.append(_Job(answer, job, for_peer, for_peer or joins, patient))
+            self._waiting.notify()
         self.jobs += 1
         try:
-            return await asyncio.wrap_future(answer)
+            return await answer
         finally:
             self.jobs -= 1
 
     def close(self) -> None:
-        """Wait for the job under way and let the thread go; what waits is cancelled."""
-        self._closed = True
-        self._waiting.put(_Job(-1, next(self._numbers), None, None))
+        """Wait for the jobs under way and let the thread go; what waits is cancelled."""
+        with self._waiting:
+            self._closed = True
+            left = [job for lane in self._lanes for job in lane]
+            for lane in self._lanes:
+                lane.clear()
+            self._waiting.notify()
         if self._thread is not None:
             self._thread.join()
-        while not self._waiting.empty():
-            left = self._waiting.get()
-            if left.answer is not None:
-                left.answer.cancel()
+        for job in left:
+            job.answer.cancel()
+
+    @property
+    def _lanes(self) -> tuple[deque[_Job], ...]:
+        return self._own, self._peers, self._patient
 
     def _work(self) -> None:
         while True:
-            *_, answer, job = self._waiting.get()
-            if answer is None or job is None:
-                return
-            if not answer.set_running_or_notify_cancel():
-                continue
-            try:
-                answer.set_result(job())
-            except BaseException as error:
-                answer.set_exception(error)
-            del answer, job  # an idle engine keeps nothing of its last job
+            with self._waiting:
+                job = self._next()
+                while job is None:
+                    if self._closed:
+                        return
+                    self._waiting.wait(self._rests_until - monotonic() if self._patient else None)
+                    job = self._next()
+            self._answer(self._run_group(job) if job.joins else [_done(job)])
+            self._after()
+            del job  # an idle engine keeps nothing of its last job
+
+    def _run_group(self, first: _Job) -> list[_Done]:
+        done: list[_Done] = []
+        began = monotonic()
+        peers, patient = True, 0
+        job: _Job | None = first
+        try:
+            with self._together():
+                while job is not None:
+                    done.append(_done(job))
+                    peers, patient = peers and job.for_peer, patient + job.patient
+                    with self._waiting:
+                        hurry = monotonic() - began > GROUP_S_MAX
+                        job = None if hurry else self._next(joining=True, peers=peers)
+        except BaseException as error:  # what was written in it is not kept
+            return [_Done(each.answer, None, error) for each in done]
+        finally:
+            if patient and patient + len(self._patient) > 1:
+                ended = monotonic()
+                self._rests_until = ended + min(_REST * max(ended - began - _SHORT_S, 0.0), _REST_S_MAX)
+        return done
+
+    def _next(self, *, joining: bool = False, peers: bool = True) -> _Job | None:
+        """Take the next job that somebody still waits for; with `joining`, only if it may be part of a group."""
+        for lane in self._lanes:
+            while lane and lane[0].answer.cancelled():
+                lane.popleft()
+        if self._own:
+            return None if joining and not self._own[0].joins else self._own.popleft()
+        if self._peers and peers:
+            return self._peers.popleft()
+        if self._patient and peers and monotonic() >= self._rests_until:
+            return self._patient.popleft()
+        return None
+
+    @staticmethod
+    def _answer(done: list[_Done]) -> None:
+        with suppress(RuntimeError):  # the loop ended without waiting for its answers
+            done[0].answer.get_loop().call_soon_threadsafe(_tell, done)
 
 
 class _Job(NamedTuple):
-    lane: int  # the lowest first
-    number: int
-    answer: Future[Any] | None
-    run: Callable[[], Any] | None
+    answer: asyncio.Future[Any]
+    run: Callable[[], Any]
+    for_peer: bool
+    joins: bool
+    patient: bool
+
+
+class _Done(NamedTuple):
+    answer: asyncio.Future[Any]
+    value: Any
+    error: BaseException | None
+
+
+def _done(job: _Job) -> _Done:
+    try:
+        return _Done(job.answer, job.run(), None)
+    except BaseException as error:
+        return _Done(job.answer, None, error)
+
+
+def _tell(done: list[_Done]) -> None:
+    """In the loop's thread: wake all who wait for these."""
+    for answer, value, error in done:
+        if answer.done():
+            continue  # it is waited for no more
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(value)
 
 
 class ReaderPool(Generic[R]):

@@ -204,7 +204,7 @@ class Entries:
                 self._write(commons, subject, prev, EDIT, body)
             return self._answer(self._view(commons, subject), commons)
 
-        return await self._runtime.run(write)
+        return await self._runtime.run(write, joins=True)
 
     async def patch(
         self, entry: Subject, patch: dict[str, Any], commons: CommonsId | None, if_match: Sequence[str] | None
@@ -252,7 +252,7 @@ class Entries:
     async def _change(self, entry: Subject, commons: CommonsId | None, write: Callable[[CommonsId], T]) -> T:
         place = await self._runtime.read(lambda reader: self._place(reader, entry, commons))
         await self._membership.ensure(place)
-        return await self._runtime.run(lambda: write(place))
+        return await self._runtime.run(lambda: write(place), joins=True)
 
     @property
     def _me(self) -> PublicKey:

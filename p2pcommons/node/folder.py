@@ -86,7 +86,7 @@ class DataFolder:
     def database_bytes(self) -> int:
         """How large the database is, with its log."""
         total = 0
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", "-wal", "-shm", ".columns"):
             try:
                 total += (self.path / f"{DATABASE}{suffix}").stat().st_size
             except FileNotFoundError:

@@ -20,7 +20,8 @@ from p2pcommons.core.limits import LAN_HEARD_MAX, LAN_MEETINGS_MAX, LAN_PAUSE_MS
 from p2pcommons.network.announcement import PROTOCOL_VERSIONS, Neighbour, Told
 from p2pcommons.network.interfaces import Card, Interface, Place, look
 from p2pcommons.network.mdns import Event, Found, InterfaceFound, InterfaceLost, LocalNetwork, Looked, Lost
-from p2pcommons.node.neighbours import BACKOFF_S_MAX, BACKOFF_S_MIN, STABLE_S, Contact, Neighbours
+from p2pcommons.node.contacts import Contact
+from p2pcommons.node.neighbours import BACKOFF_S_MAX, BACKOFF_S_MIN, STABLE_S, Neighbours
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Instant
 from p2pcommons.sync.holding import Change
@@ -113,10 +114,10 @@ class Lan:
                         self._forget(key)
             case InterfaceLost(interface, gone):
                 logger.info("%s is gone or has changed", interface.name)
-                self._neighbours.cut(lambda local: local in gone)
+                self._neighbours.meetings.cut(lambda local: local in gone)
                 self._moved(self._network.interfaces)
             case Looked(present):
-                self._neighbours.cut(lambda local: local not in present and not local.is_loopback)
+                self._neighbours.meetings.cut(lambda local: local not in present and not local.is_loopback)
             case InterfaceFound():
                 self._moved(self._network.interfaces)
 
@@ -139,7 +140,11 @@ class Lan:
             one.contact.address = one.contact.places[0]
         one.stirred.set()
         self._neighbours.strangers.discard(neighbour.key)
-        if before is not None and before.told.mark != neighbour.told.mark and self._neighbours.connected(neighbour.key):
+        if (
+            before is not None
+            and before.told.mark != neighbour.told.mark
+            and self._neighbours.meetings.connected(neighbour.key)
+        ):
             task = asyncio.create_task(self._neighbours.browse(neighbour.key))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
@@ -165,7 +170,7 @@ class Lan:
         contact, met = one.contact, self._neighbours
         pause, waits = BACKOFF_S_MIN, self._own > key
         while one.sightings:
-            if met.connected(key):
+            if met.meetings.connected(key):
                 contact.state = "connected"
                 contact.say("")
                 await met.wait_for(key, connected=False)
@@ -188,7 +193,7 @@ class Lan:
             else:
                 began = asyncio.get_running_loop().time()
                 useless = await self._dial(one)
-                if key in met.strangers or met.connected(key):
+                if key in met.strangers or met.meetings.connected(key):
                     continue
                 if useless:
                     pause = BACKOFF_S_MAX
@@ -219,7 +224,7 @@ class Lan:
             assert key is not None
             addresses = dict.fromkeys(address for seen in one.neighbours() for address in seen.addresses)
             for address in addresses:
-                if self._neighbours.connected(key):
+                if self._neighbours.meetings.connected(key):
                     return False
                 contact.address, contact.state, contact.next_try_at = address, "connecting", None
                 useless = await self._neighbours.visit(contact)

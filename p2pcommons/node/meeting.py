@@ -11,8 +11,8 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, NamedTuple
 
 from p2pcommons import __version__
@@ -23,16 +23,20 @@ from p2pcommons.errors import StoreError
 from p2pcommons.network.link import Link, LinkLost
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Instant, PeerCommons
+from p2pcommons.sync.compression import compressed, opened
 from p2pcommons.sync.events import (
     ClockDiffered,
     CommonsLeft,
     CommonsListed,
     CommonsMatched,
+    Compared,
     Completed,
     Differed,
     Event,
     HandshakeDone,
+    OwedChanged,
     PeerRefused,
+    PeerSpoke,
     ProgressMade,
     RecordsReceived,
     RecordsSent,
@@ -40,7 +44,11 @@ from p2pcommons.sync.events import (
 )
 from p2pcommons.sync.gossip import Growth
 from p2pcommons.sync.holding import Change
-from p2pcommons.sync.session import Session, State
+from p2pcommons.sync.message import Packs, encode_message
+from p2pcommons.sync.peer_record import Heard
+from p2pcommons.sync.peering import FEATURE as PEERS
+from p2pcommons.sync.peering import PeerMessage
+from p2pcommons.sync.session import FEATURES, Session, State
 
 logger = logging.getLogger(__name__)
 _REASONS_TOLD_MAX = 5
@@ -51,10 +59,7 @@ _FRAMES_WAITING_MAX = 256  # frames behind a slow reader
 # nodes never come near: each has one range under way, so both never stop hearing each other.
 _BYTES_WAITING_MAX = 2 * WINDOW_BYTES
 _CHANGE_PAUSE_S = 0.05  # many changes in a row are told once
-# What this node wrote is told at once. What others brought is passed on at once too, but not again before so many
-# times as long as telling took: on a busy machine many records go in one frame, with one check and one commit.
-_RELAY_PAUSE: Final = 12
-_RELAY_PAUSE_S_MAX: Final = 0.25
+_PACKS: Final = encode_message(Packs(0, 0, 0, None, []))[1:2]  # the byte that names the type of a frame
 _STEPS_WAITING_MAX = 256  # steps of the sets not told yet; what is dropped is found by an opening
 NO_ROOM = "this node's disk is nearly full: it takes nothing more now, and goes on when there is room"
 NOTHING_SHARED = "no commons in common"
@@ -69,6 +74,7 @@ _ENDS: Final = {
     "blocked": "blocked",
     "handshake_timeout": "timed-out",
     "idle": "link-lost",
+    "nothing_shared": "nothing-shared",
 }
 
 
@@ -88,10 +94,31 @@ class Standing:
     code: str = ""
     received: int = 0
     sent: int = 0
+    have: int = 0
+    of: int = 0
+    owed: int = 0
+    """Records that are new here since both were found the same, and that the peer is not known to have."""
+    reckoned: int = -1
+    """The state of the sets here up to which `owed` counts."""
+    written: int = -1
+    """The state that this node's own last write made."""
 
     def become(self, state: str, why: str = "", code: str = "") -> None:
         """Stand so from now on."""
         self.state, self.why, self.code = state, why, code
+        self.have = self.of = 0
+
+    def shown(self, here: bool = True) -> tuple[str, str, str]:
+        """State, why and code now: what was written since is not there before the peer confirmed it.
+
+        `here`: whether the charter is here; where it is not, two that hold the same hold nothing.
+        """
+        if self.state != "same" or (not self.owed and self.reckoned >= self.written):
+            if self.state == "same" and not here:
+                return self.state, "neither has its charter yet", "waiting"
+            return self.state, self.why, self.code
+        new = f"{self.owed:,} new records are" if self.owed > 1 else "what is new here is"
+        return "sending", f"{new} not confirmed there yet", "sending"
 
 
 @dataclass(slots=True)
@@ -102,14 +129,16 @@ class Meeting:
     link: Link
     expected: bytes | None
     hosts: tuple[str, ...]
-    eager: bool
-    """Whether to have new records whole from this peer."""
     admit: Callable[[Meeting, PublicKey], Why | None]
     """Asked once the peer proved its key: None lets it in, a reason refuses it."""
     parting: bool = False
     """Whether to end it where no commons is in common: a neighbour met only to ask."""
     listed: Callable[[Meeting], None] = lambda meeting: None
     """Called when the peer told what it announces."""
+    joined: Callable[[Meeting], None] = lambda meeting: None
+    """Called when a commons was found to be in common."""
+    spoke: Callable[[Meeting, Heard], None] | None = None
+    """Called when the peer said something about peers; None: this node takes no part in that (chapter 35)."""
     follows: int = 0
     """Which state of what this node follows it began with."""
     peer: PublicKey | None = None
@@ -135,17 +164,27 @@ class Meeting:
     """Announced commons and names, by the peer's word; None: not told yet."""
     matched: bool = False
     """Whether there was a commons in common at any time."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when all is said and the link is closed."""
     _session: Session | None = None
-    _frames: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(_FRAMES_WAITING_MAX))
+    _came: deque[bytes] = field(default_factory=deque)
+    """Frames not given to the session yet."""
+    _coming: asyncio.Event = field(default_factory=asyncio.Event)
+    _taken: asyncio.Event = field(default_factory=asyncio.Event)
+    _frames: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+    """Frames to send: bounded, since the session is given nothing while too much waits here."""
     _bytes_waiting: int = 0
     _drained: asyncio.Event = field(default_factory=asyncio.Event)
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
-    _urgent: asyncio.Event = field(default_factory=asyncio.Event)
-    _speaking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _changed: bool = False
+    _happened: deque[Event] = field(default_factory=deque)
+    _taking: bool = False
+    _failed: Exception | None = None
     _grown: deque[tuple[CommonsId, Growth]] = field(default_factory=lambda: deque(maxlen=_STEPS_WAITING_MAX))
     _browsed: bool = False
     _deadline: int | None = None
+    _timer: int | None = None
+    """The deadline that is waited for; one that moved away since is found when it comes."""
 
     async def hold(self) -> None:
         """Serve the link until the session ends or the link is lost."""
@@ -161,18 +200,27 @@ class Meeting:
                 now_ms=runtime.now_ms(),
                 expected=self.expected,
                 hosts=self.hosts,
-                eager=self.eager,
                 agent=f"p2pcommons/{__version__}",
+                features=tuple(name for name in FEATURES if name != PEERS or self.spoke is not None),
             )
         )
+        loop = asyncio.get_running_loop()
+
+        def grow(changes: Sequence[Change]) -> None:
+            self._grow(loop, changes)
+
         tasks = [asyncio.create_task(work()) for work in (self._receive, self._send, self._keep_time)]
+        runtime.tellers.append(grow)
         try:
             await self._step(lambda session, now_ms: [])
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             await self._excuse(done)
+            if not self._session.is_over and tasks[0] not in done:  # what came before the link broke may say why
+                await asyncio.wait({tasks[0]}, timeout=1)
             if self._session.is_over:  # its last frame says why: let it go out
                 await asyncio.wait({tasks[1]}, timeout=1)
         finally:
+            runtime.tellers.remove(grow)
             for task in tasks:
                 task.cancel()
             for result in await asyncio.gather(*tasks, return_exceptions=True):
@@ -182,6 +230,7 @@ class Meeting:
                     logger.error("a session with %s failed", self.link.remote, exc_info=result)
                     self._because("an error on this node; see its log", "error")
             await self.link.close(reason=self.ended)
+            self.over.set()
 
     async def _excuse(self, done: set[asyncio.Task[None]]) -> None:
         """Where our own store failed (a full disk), this session ends, and the peer is told that it is not its fault."""
@@ -197,11 +246,41 @@ class Meeting:
                 return
 
     def tell_change(self, changes: Sequence[Change] = ()) -> None:
-        """This node's own sets, or what it follows, changed."""
-        self._changed = True
+        """What this node follows changed, or its own sets did: those the engine tells to the peer by itself."""
+        for change in changes:
+            if change.records and not change.relayed and (standing := self.standings.get(change.commons)) is not None:
+                standing.written = change.growth.number
+        if not changes:
+            self._stir()
+
+    def _grow(self, loop: asyncio.AbstractEventLoop, changes: Sequence[Change]) -> None:
+        """In the engine's thread: sets changed. The peer is told now, or later where it does not read, or of much."""
+        session = self._session
+        assert session is not None
+        if session.state is not State.ESTABLISHED:
+            return  # its first opening will tell
         self._grown.extend((change.commons, change.growth) for change in changes)
-        if not all(change.relayed for change in changes) or not changes:
-            self._urgent.set()
+        if self._is_full or any(growth.ids is None for _, growth in self._grown):
+            loop.call_soon_threadsafe(self._stir)
+            return
+        try:
+            events = self._tell_grown(session, self.runtime.now_ms())
+            frames = self._say_all(session)
+        except Exception as error:
+            self._failed = error  # it ends this session alone
+            loop.call_soon_threadsafe(self._stir)
+            return
+        loop.call_soon_threadsafe(self._said, events, frames)
+        if _is_large(frames):
+            loop.call_soon_threadsafe(self._stir)  # there may be more to say
+
+    def _tell_grown(self, session: Session, now_ms: int) -> Sequence[Event]:
+        grown = list(self._grown)
+        self._grown.clear()
+        return session.local_change(now_ms, grown)
+
+    def _stir(self) -> None:
+        self._changed = True
         self._stirred.set()
 
     async def end(self, code: str, detail: str) -> None:
@@ -214,49 +293,64 @@ class Meeting:
         if self._session is not None:
             await self._step(lambda session, now_ms: session.browse(now_ms))
 
+    @property
+    def speaks_of_peers(self) -> bool:
+        """Whether both exchange peer records."""
+        return self._session is not None and self._session.speaks_of_peers
+
+    async def speak(self, message: PeerMessage) -> None:
+        """Say something about peers, if it may be said now."""
+        if self._session is not None:
+            await self._step(lambda session, now_ms: session.speak(message))
+
     def commons(self) -> tuple[PeerCommons, ...]:
         """How each commons stands, for `status`."""
+        here = self.runtime.replica.charters()
+        found = [(commons, each, *each.shown(commons in here)) for commons, each in self.standings.items()]
         return tuple(
-            PeerCommons(commons, each.state, each.why, each.received, each.sent, each.code)
-            for commons, each in self.standings.items()
+            PeerCommons(commons, state, why, each.received, each.sent, code, each.have, each.of)
+            for commons, each, state, why, code in found
         )
 
     # -- the three tasks
 
     async def _receive(self) -> None:
-        """Hand over what came; on a busy machine several frames at a time, which saves a walk to the engine for each."""
-        coming: asyncio.Queue[bytes | None] = asyncio.Queue(_FRAMES_AT_ONCE)
-        reading = asyncio.create_task(self._read(coming))
+        """Hand over what came; small frames together, which saves a walk to the engine for each."""
+        reading = asyncio.create_task(self._read())
         try:
             while True:
-                frames = [await coming.get()]
-                while not coming.empty():
-                    frames.append(coming.get_nowait())
-                for _ in frames:
-                    coming.task_done()
-                while self._bytes_waiting > _BYTES_WAITING_MAX:  # who asks and does not read is not heard any further
-                    self._drained.clear()
-                    await self._drained.wait()
-                heard = [frame for frame in frames if frame is not None]
-                await self._step(lambda session, now_ms, heard=heard: _receive_all(session, heard, now_ms))  # type: ignore[misc]
-                if self._session is None or self._session.is_over:
-                    return
-                if None in frames:
+                await self._coming.wait()
+                self._coming.clear()
+                while self._came:
+                    await self._until_room()
+                    if all(len(frame) <= _FRAME_BYTES_SMALL and frame[1:2] == _PACKS for frame in self._came):
+                        await self._step(
+                            lambda session, now_ms: _receive_all(session, self._came, now_ms), patient=True
+                        )
+                        self._taken.set()
+                    else:
+                        heard = deque(self._came)
+                        self._came.clear()
+                        self._taken.set()
+                        await self._step(lambda session, now_ms, heard=heard: _receive_all(session, heard, now_ms))  # type: ignore[misc]
+                    if self._session is None or self._session.is_over:
+                        return
+                if reading.done():
                     await reading  # raises what ended the link
                     return
         finally:
             reading.cancel()
 
-    async def _read(self, coming: asyncio.Queue[bytes | None]) -> None:
+    async def _read(self) -> None:
         try:
             while (frame := await self.link.receive()) is not None:
-                await coming.put(frame)
-                if len(frame) > _FRAME_BYTES_SMALL:
-                    await coming.join()  # large ones one by one: memory is for what is being taken
-        except Exception:
-            await coming.put(None)
-            raise
-        await coming.put(None)
+                self._came.append(frame)
+                self._coming.set()
+                while len(self._came) >= _FRAMES_AT_ONCE or (self._came and len(frame) > _FRAME_BYTES_SMALL):
+                    self._taken.clear()  # large ones one by one: memory is for what is being taken
+                    await self._taken.wait()
+        finally:
+            self._coming.set()
 
     async def _send(self) -> None:
         while (frame := await self._frames.get()) is not None:
@@ -264,67 +358,90 @@ class Meeting:
             self._bytes_waiting -= len(frame)
             self._drained.set()
 
+    @property
+    def _is_full(self) -> bool:
+        return self._bytes_waiting > _BYTES_WAITING_MAX or self._frames.qsize() > _FRAMES_WAITING_MAX
+
+    async def _until_room(self) -> None:
+        """Who asks and does not read is not heard any further."""
+        while self._is_full:
+            self._drained.clear()
+            await self._drained.wait()
+
     async def _keep_time(self) -> None:
-        clock = asyncio.get_running_loop().time
-        rested_at = 0.0
         while True:
             session = self._session
             assert session is not None
-            timeout_s = None if self._deadline is None else max(0.0, (self._deadline - self.runtime.now_ms()) / 1000)
+            self._timer = self._deadline
+            timeout_s = None if self._timer is None else max(0.0, (self._timer - self.runtime.now_ms()) / 1000)
             try:
                 async with asyncio.timeout(timeout_s):  # not wait_for: before Python 3.12 it may lose a cancellation
                     await self._stirred.wait()
             except TimeoutError:
-                await self._step(lambda session, now_ms: session.handle_timeout(now_ms))
+                if self._deadline is not None and self._deadline <= self.runtime.now_ms():
+                    await self._until_room()
+                    await self._step(lambda session, now_ms: session.handle_timeout(now_ms))
                 continue
             self._stirred.clear()
+            if self._failed is not None:
+                raise self._failed
+            await self._take_all()
             if self._changed:
-                if any(growth.ids is None for _, growth in self._grown):
+                if any(growth.ids is None for _, growth in list(self._grown)):
                     await asyncio.sleep(_CHANGE_PAUSE_S)  # an import: many steps that are found by one opening
-                with suppress(TimeoutError):
-                    async with asyncio.timeout_at(rested_at):
-                        await self._urgent.wait()
-                self._urgent.clear()
+                await self._until_room()
                 self._changed = False
-                grown = list(self._grown)
-                self._grown.clear()
-                began = clock()
-                await self._step(lambda session, now_ms, grown=grown: session.local_change(now_ms, grown))  # type: ignore[misc]
-                rested_at = clock() + min(_RELAY_PAUSE_S_MAX, _RELAY_PAUSE * (clock() - began))
+                await self._step(self._tell_grown)
 
-    async def _step(self, step: Callable[[Session, int], Sequence[Event]]) -> None:
+    async def _step(self, step: Callable[[Session, int], Sequence[Event]], *, patient: bool = False) -> None:
         """One input to the session, in the engine's thread, then all it has to say."""
         session = self._session
         assert session is not None
         runtime = self.runtime
-
-        def say() -> list[bytes]:
-            said: list[bytes] = []
-            while sum(map(len, said)) < FRAME_BYTES_MAX and (frames := session.data_to_send()):
-                said += frames
-            self._deadline = session.next_deadline()
-            return said
 
         def run() -> tuple[Sequence[Event], list[bytes]]:
             events = step(session, runtime.now_ms())
             if session.state is State.ESTABLISHED and not self._browsed:
                 self._browsed = True
                 events = [*events, *session.browse(runtime.now_ms())]
-            return events, say()
+            return events, self._say_all(session)
 
-        async with self._speaking:  # frames go out in the order in which the session made them
-            events, frames = await runtime.run(run, for_peer=True)
-            while frames:
-                large = sum(map(len, frames)) >= FRAME_BYTES_MAX
-                for frame in frames:
-                    self._bytes_waiting += len(frame)
-                    await self._frames.put(frame)
-                frames = await runtime.run(say, for_peer=True) if large else []  # else it had said all
-            if session.is_over:
-                await self._frames.put(None)
-        for event in events:
-            await self._take(event)
-        self._stirred.set()
+        # The engine answers in the order in which it worked, so frames go out as the session made them.
+        events, frames = await runtime.run_for_peer(run, patient=patient)
+        self._said(events, frames)
+        while _is_large(frames):  # else it had said all
+            frames = await runtime.run_for_peer(lambda: self._say_all(session))
+            self._said((), frames)
+        await self._take_all()
+
+    def _say_all(self, session: Session) -> list[bytes]:
+        """In the engine's thread: what the session has to send, up to about a frame of the largest size."""
+        said: list[bytes] = []
+        while not _is_large(said) and (frames := session.data_to_send()):
+            said += frames
+        self._deadline = session.next_deadline()
+        return said
+
+    def _said(self, events: Sequence[Event], frames: Sequence[bytes]) -> None:
+        for frame in frames:
+            self._bytes_waiting += len(frame)
+            self._frames.put_nowait(frame)
+        self._happened.extend(events)
+        if any(isinstance(event, SessionEnded) for event in events):  # behind the frame that says why
+            self._frames.put_nowait(None)
+        if self._happened or (self._deadline is not None and (self._timer is None or self._deadline < self._timer)):
+            self._stirred.set()
+
+    async def _take_all(self) -> None:
+        """Take what happened, in order; whoever comes while that is done leaves it to the one who does."""
+        if self._taking:
+            return
+        self._taking = True
+        try:
+            while self._happened:
+                await self._take(self._happened.popleft())
+        finally:
+            self._taking = False
 
     # -- what happened
 
@@ -333,15 +450,18 @@ class Meeting:
             case HandshakeDone():
                 self.peer, self.agent, self.clock_ms = event.peer, _printable(event.agent), event.clock_ms
                 self.connected_at = Instant(self.runtime.now_ms())
+                if self._session is not None and (methods := self._session.compression):
+                    self.link.change(partial(compressed, methods=methods), partial(opened, methods=methods))
                 refusal = self.admit(self, event.peer)
                 if refusal is not None:
                     self._because(*refusal)
-                    await self.end("refused", refusal.why)
+                    await self.end(refusal.code if refusal.code in ("blocked", "stopping") else "refused", refusal.why)
             case ClockDiffered():
                 logger.warning("the clock of %s differs from ours by %d s", self._name(), event.ahead_ms // 1000)
             case CommonsMatched():
                 self.standings[event.commons] = Standing()
                 self.matched = True
+                self.joined(self)
             case CommonsLeft():
                 self.standings.pop(event.commons, None)
                 await self._part()
@@ -360,12 +480,22 @@ class Meeting:
                 pass
             case ProgressMade():
                 why = f"{event.have:,} of about {event.of:,} records"
-                self._standing(event.commons).become("receiving", why, "receiving")
+                standing = self._standing(event.commons)
+                standing.become("receiving", why, "receiving")
+                standing.have, standing.of = event.have, event.of
+            case Compared():
+                self.runtime.comparisons[event.method, event.reason] += 1
             case Completed():
                 self._standing(event.commons).become("same", *_but_for(event))
+            case OwedChanged():
+                standing = self._standing(event.commons)
+                standing.owed, standing.reckoned = event.count, event.number
             case Differed():
                 why = "the exchange found no way to equal sets; tried again soon"
                 self._standing(event.commons).become("differs", why, "differs")
+            case PeerSpoke():
+                if self.spoke is not None:
+                    self.spoke(self, event.said)
             case PeerRefused():
                 self.own_key = event.code == "own_key"
                 told = f"the neighbour ended the session: {_printable(event.detail) or event.code}"
@@ -411,12 +541,14 @@ class Meeting:
         return self.link.remote if self.peer is None else did_key(self.peer)
 
 
-def _receive_all(session: Session, frames: Sequence[bytes], now_ms: int) -> list[Event]:
+def _is_large(frames: Sequence[bytes]) -> bool:
+    return sum(map(len, frames)) >= FRAME_BYTES_MAX
+
+
+def _receive_all(session: Session, frames: deque[bytes], now_ms: int) -> list[Event]:
     events: list[Event] = []
-    for frame in frames:
-        events += session.receive_data(frame, now_ms)
-        if session.is_over:
-            break
+    while frames and not session.is_over:
+        events += session.receive_data(frames.popleft(), now_ms)
     return events
 
 

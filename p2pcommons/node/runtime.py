@@ -7,18 +7,21 @@ of changes say so with `listen`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import secrets
 import threading
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from p2pcommons.commons.charter import Charter
 from p2pcommons.commons.meaning import CommonsMeaning
-from p2pcommons.core.clock import to_ms
+from p2pcommons.core.clock import from_ms, to_ms
 from p2pcommons.core.identity import did_key
-from p2pcommons.core.limits import TIME_MAX
+from p2pcommons.core.limits import AHEAD_MS_MAX, TIME_MAX
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import NotFound, Refused, StoreError
 from p2pcommons.node.disk import Disk
@@ -27,12 +30,14 @@ from p2pcommons.node.folder import DataFolder, Keys
 from p2pcommons.node.watch import Watch
 from p2pcommons.store.reading import SqliteReader
 from p2pcommons.store.sqlite import SqliteStore
-from p2pcommons.sync.holding import SYNCED_PLANES, Change
+from p2pcommons.sync.choice import Method, Reason
+from p2pcommons.sync.holding import SYNCED_PLANES, Change, Digest
 from p2pcommons.sync.replica import Replica
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 NodeReplica = Replica[Charter]
+_DISOWNED: Final = "clock/disowned"  # between which times a wrong clock signed, as this person says
 FORKED = "another device or a restored copy writes with your key: both stay valid"
 _READERS = 2  # searches at once; more would only wait for the same two cores
 
@@ -51,10 +56,18 @@ class Runtime:
         self.watch = Watch(trusted=trust_clock)
         self.meaning = CommonsMeaning()
         self._stopping = threading.Event()
-        self.engine = Engine()
+        self.engine = Engine(self._together, self._grow)
         self.started_ms = 0
         self.forked: dict[CommonsId, int] = {}
         """Commons in which somebody else writes with this person's key, and when that was seen."""
+        self.comparisons: Counter[tuple[Method, Reason]] = Counter()
+        """How differences from other nodes were looked for."""
+        self._digests: dict[CommonsId, Digest] = {}  # of what is committed
+        self.latest = 0
+        """The last position in the log of changes that readers see."""
+        self.tellers: list[Callable[[list[Change]], None]] = []
+        """Called in the engine's thread with what changed and is durable."""
+        self._grown: list[Change] = []
         self._listeners: list[Callable[[list[Change]], None]] = []
         self._news = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -87,6 +100,7 @@ class Runtime:
         self.folder.make_database()
         self.store = SqliteStore(self.folder.database)
         self.replica = Replica(self.store, self.meaning, secrets.token_bytes)
+        self.latest = self.store.last_change()
         me = self.keys.person.public
         self.replica.watch(me)
         for commons in self.replica.followed():
@@ -94,33 +108,111 @@ class Runtime:
                 self.forked[commons] = int(noted)
         for commons in self.replica.followed():
             for plane in SYNCED_PLANES:
-                last = self.store.last_of(commons, plane, me, TIME_MAX)
-                if last is not None:
-                    self.watch.note_own(to_ms(last.time))
+                self._note_own(commons, plane)
+
+    def _note_own(self, commons: CommonsId, plane: int) -> None:
+        """Let the watch know when this person signed last, but for what they said was signed by a wrong clock."""
+        me = self.keys.person.public
+        last = self.store.last_of(commons, plane, me, TIME_MAX)
+        said = self.store.value(_DISOWNED)
+        if last is not None and said is not None:
+            since_ms, until_ms = map(int, said.split())
+            if since_ms < to_ms(last.time) <= until_ms:
+                last = self.store.last_of(commons, plane, me, from_ms(since_ms))
+        if last is not None:
+            self.watch.note_own(to_ms(last.time))
+
+    async def trust_clock(self) -> None:
+        """A person says that the clock is right as it is now; kept, as far as it is about what they signed before."""
+
+        def trust() -> None:
+            now_ms, last_ms = self.now_ms(), self.watch.trust()
+            if last_ms is not None:
+                with self.store.transaction():
+                    self.store.put_value(_DISOWNED, f"{now_ms + AHEAD_MS_MAX} {last_ms}".encode())
+            logger.info("a person says that this clock is right", extra={"event": "clock_trusted"})
+
+        await self.run(trust)
 
     def now_ms(self) -> int:
         """Unix milliseconds by the clock of this machine."""
         return self.watch.now_ms()
 
-    async def run(self, job: Callable[[], T], *, for_peer: bool = False) -> T:
-        """Run a job in the engine's thread; what it changed is told to those who listen. `for_peer`: others go first."""
-        return await self.engine.run(lambda: self._told(job, for_peer), for_peer=for_peer)
+    async def run(self, job: Callable[[], T], *, joins: bool = False) -> T:
+        """Run a job in the engine's thread; what it changed is told to those who listen.
+
+        `joins`: it may be committed together with others; then it writes by transactions alone, and searches nothing.
+        """
+        return await self.engine.run(job if joins else lambda: self._told(job), joins=joins)
+
+    async def run_for_peer(self, job: Callable[[], T], *, patient: bool = False) -> T:
+        """Run a job in the engine's thread after all that people ask for, committed together with others.
+
+        `patient`: on a busy machine it waits a moment for more of its kind.
+        """
+        return await self.engine.run(lambda: self._relaying(job), for_peer=True, patient=patient)
 
     async def read(self, job: Callable[[SqliteReader], T]) -> T:
         """Run a reading job on a connection of its own; it sees all that was answered before."""
         return await self.readers.run(job)
 
-    def _told(self, job: Callable[[], T], for_peer: bool) -> T:
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Around jobs that are committed together; what they changed is told once it is durable."""
+        gc.disable()  # thousands of values that live as long as the job: a search for rings among them costs 5 %
+        try:
+            with self.store.together():
+                yield
+        except BaseException:
+            self.replica.restore()
+            raise
+        finally:
+            gc.enable()
+        self._publish()
+
+    def _told(self, job: Callable[[], T]) -> T:
+        gc.disable()
         try:
             return job()
         finally:
-            if self.replica.forks:
-                self._note_forks()
-            if self.replica.changes:
-                changes = [change._replace(relayed=for_peer) for change in self.replica.changes]
-                self.replica.changes.clear()
-                assert self._loop is not None
-                self._loop.call_soon_threadsafe(self._tell, changes)
+            gc.enable()
+            self._publish()
+
+    def _relaying(self, job: Callable[[], T]) -> T:
+        changes = self.replica.changes
+        before = len(changes)
+        try:
+            return job()
+        finally:
+            changes[before:] = [change._replace(relayed=True) for change in changes[before:]]
+
+    def digest(self, commons: CommonsId) -> Digest:
+        """One commons at a moment that readers see. LocalProtocolError `unknown_commons`; from any thread."""
+        found = self._digests.get(commons)
+        return self.replica.digest(commons) if found is None else found
+
+    def _publish(self) -> None:
+        """What was committed may be seen and told."""
+        replica = self.replica
+        if replica.forks:
+            self._note_forks()
+        followed = replica.followed()
+        if replica.changes or self._digests.keys() != set(followed):
+            self._digests = {commons: replica.digest(commons) for commons in followed}
+        if replica.changes:
+            changes = list(replica.changes)
+            replica.changes.clear()
+            self.latest = self.store.last_change()
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(self._tell, changes)
+            self._grown += changes
+
+    def _grow(self) -> None:
+        """Tell those who listen in the engine's thread, once all that was asked is answered."""
+        changes, self._grown = self._grown, []
+        if changes:
+            for teller in list(self.tellers):
+                teller(changes)
 
     def _note_forks(self) -> None:
         """Another device or a restored copy writes with this person's key: remembered, and said once."""

@@ -11,7 +11,7 @@ from p2pcommons.errors import NotFound, Refused
 from p2pcommons.node.archive import write_backup
 from p2pcommons.node.checking import check_store
 from p2pcommons.node.clones import ADVICE as COPIES_ADVICE
-from p2pcommons.node.clones import KEY_TWICE, OWN_KEY
+from p2pcommons.node.clones import COPIES
 from p2pcommons.node.disk import ADVICE, told
 from p2pcommons.node.exchange import read_pack_file, write_pack_file
 from p2pcommons.node.runtime import Runtime
@@ -144,10 +144,12 @@ class Upkeep:
 
     def _clock_check(self) -> Check:
         fault = self._runtime.watch.fault()
-        return Check("clock", fault is None, fault or "nothing speaks against it", "set the clock of this machine")
+        fault = fault or self._runtime.watch.ahead()
+        advice = "set the clock of this machine; or, if it is right as it is: p2pcommons trust-clock"
+        return Check("clock", fault is None, fault or "nothing speaks against it", advice)
 
     def _copies_check(self) -> Check:
-        told = [notice.text for notice in self._notices() if notice.code in (OWN_KEY, KEY_TWICE, "forked-chain")]
+        told = [notice.text for notice in self._notices() if notice.code in COPIES]
         advice = (
             COPIES_ADVICE
             if not self._runtime.forked

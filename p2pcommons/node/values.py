@@ -70,8 +70,19 @@ class Address:
     """An address of this node, as another node would dial it (`KEY@HOST:PORT`)."""
 
     address: str
-    reach: str  # "outside": somebody came in by it from outside; "local": this network only; "unknown"
+    reach: str
+    """`outside`: it was reached from outside; `local`: this network only; `nowhere`: tried in vain; `unknown`."""
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """Whether this node is reached from outside: others dialled back, and said so in the last 24 hours."""
+
+    state: str = "unknown"  # "yes", "no" or "unknown": nobody was asked, or could tell
+    address: str | None = None  # the one that most of them reached, or tried in vain
+    told_by: int = 0  # how many nodes say so
+    at: Instant | None = None  # when the last of them did
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +116,9 @@ class PeerCommons:
     why: str = ""  # for people: how far it is, or why it is not complete
     records_received: int = 0
     records_sent: int = 0
-    code: str = ""  # why it is not complete, for programs: one of `COPY_CODES`, or as a peer names it
+    code: str = ""  # why it is not complete, for programs: one of `COPY_CODES`
+    have: int = 0  # while receiving: so many records of the set are here,
+    of: int = 0  # of about so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +138,30 @@ class PeerInfo:
     commons: tuple[PeerCommons, ...] = ()
     local: bool = False  # it announces itself on the local network
     code: str = ""  # `why` for programs: one of `PEER_CODES`; empty where nothing is wrong
+    origin: str = "given"  # where its address came from: one of `PEER_ORIGINS`
+    blocked: bool = False  # by a person here: no session with it, and it is not dialled to any end
 
 
 PEER_CODES = (
     "unreachable", "timed-out", "bad-certificate", "not-a-node", "not-routable", "no-node", "link-lost", "stopping",
-    "blocked", "wrong-key", "another-key", "itself", "own-key", "key-twice", "other-version", "clock-off", "disk-low",
+    "blocked", "wrong-key", "another-key", "itself", "own-key", "other-version", "clock-off", "disk-low",
     "cannot-keep", "met-already", "nothing-shared", "enough", "violation", "ended", "error",
 )  # fmt: skip
 """What `PeerInfo.code` may be. `blocked`: one of both refuses the other; `wrong-key`: not the key that the address
-names; `another-key`: not the one met there before; `own-key`, `key-twice`: a copied folder; `ended`: the other side
+names; `another-key`: not the one met there before; `own-key`: a copied folder; `ended`: the other side
 ended the session for a reason of its own."""
 
-COPY_CODES = ("waiting", "receiving", "sending", "differs", "bodies-missing", "disk-low", "not-admitted", "later")
+PEER_ORIGINS = ("kept", "given", "lan", "heard", "incoming", "blocked")
+"""What `PeerInfo.origin` may be. `kept`: a person gave the address, for good; `given`: for this run; `lan`: it announces
+itself on the local network; `heard`: other nodes told of it; `incoming`: it dialled this node; `blocked`: its key is
+known for that alone."""
+
+COPY_CODES = (
+    "waiting", "comparing", "receiving", "sending", "differs", "bodies-missing", "disk-low", "not-admitted", "later",
+)  # fmt: skip
 """What `PeerCommons.code` and `CommonsInfo.code` may be besides `no-neighbour`: `waiting`, for the charter; `later`,
-for records of a clock that is ahead, or ours behind."""
+for records of a clock that is ahead, or ours behind; `sending`, for what is new here and not confirmed there (of a
+commons: by no neighbour yet)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +178,16 @@ class DiskInfo:
 class Notice:
     """Something that a person should know of, and only a person can end."""
 
-    code: str  # "own-key", "key-twice", "forked-chain", "clock-wrong"
+    code: str  # one of `NOTICE_CODES`
     text: str
+    about: tuple[str, ...] = ()  # which addresses, keys or commons it is about
+
+
+NOTICE_CODES = ("clock-wrong", "clock-ahead", "disk-low", "own-key", "key-twice", "forked-chain", "left-behind")
+"""What `Notice.code` may be. `clock-wrong`: nothing is signed until the clock is set, or a person says that it is right
+(`trust_clock`); `clock-ahead`: what is signed waits at others for its time; `own-key`, `key-twice`: a copied folder, of
+this node or of a neighbour; `forked-chain`: two write with this person's key; `left-behind`: a key that recovery
+replaced still counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +210,8 @@ class Status:
     lan: tuple[str, ...] = ()  # interfaces on which neighbours are looked for; none with --no-lan
     nearby: tuple[NearbyCommons, ...] = ()
     disk: DiskInfo | None = None
+    reachable: Reachable = Reachable()
+    heard: int = 0  # nodes that others told of, or that proved their address; 0 with --no-introductions
 
 
 class Sample(NamedTuple):
