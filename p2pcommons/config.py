@@ -40,6 +40,8 @@ class Settings:
     """Where other nodes come in; None: nowhere."""
     lan: bool = True
     """Whether to look for neighbours on the local network and answer them."""
+    introductions: bool | None = None
+    """Whether to tell other nodes of each other, and to dial those they tell of; None: as `lan`."""
     interfaces: tuple[str, ...] = ()
     """Interfaces that count as local networks (names, `*` allowed); empty: those that the rule of chapter 34 picks."""
     peers: tuple[str, ...] = ()

@@ -111,6 +111,10 @@ class Client:
         """Let a new device of this person in; its line."""
         return str((await self._connection.send("POST", "/identity/devices", {})).value["line"])
 
+    async def trust_clock(self) -> None:
+        """Say that its clock is right as it is now."""
+        await self._connection.send("POST", "/clock/trust", {})
+
     async def recovery_words(self, language: str = "en") -> tuple[str, ...]:
         """The 12 recovery words."""
         return tuple((await self._connection.get("/identity/words", [("language", language)]))["words"])
@@ -132,6 +136,10 @@ class Client:
     async def block_peer(self, key: PublicKey) -> None:
         """End a key's sessions and refuse new ones."""
         await self._connection.send("POST", "/peers/block", {"key": did_key(key)})
+
+    async def unblock_peer(self, key: PublicKey) -> None:
+        """Meet a node again."""
+        await self._connection.send("POST", "/peers/unblock", {"key": did_key(key)})
 
     # -- commons
 

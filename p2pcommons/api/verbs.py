@@ -80,6 +80,10 @@ class Verbs(Protocol):
         """Let a new key of this person in wherever they are a member; its line, a secret. Refused `no-commons`."""
         ...
 
+    async def trust_clock(self) -> None:
+        """A person says that the clock is right as it is now: what was signed ahead of it was signed by a wrong one."""
+        ...
+
     async def recovery_words(self, language: str = "en") -> tuple[str, ...]:
         """The 12 recovery words in a BCP 47 language. Refused `unknown-language`, `no-words`."""
         ...
@@ -100,6 +104,10 @@ class Verbs(Protocol):
 
     async def block_peer(self, key: PublicKey) -> None:
         """End this node's sessions and refuse new ones."""
+        ...
+
+    async def unblock_peer(self, key: PublicKey) -> None:
+        """Meet this node again. NotFound `unknown-peer` for one that is not blocked."""
         ...
 
     # -- commons

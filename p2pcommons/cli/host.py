@@ -164,7 +164,7 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=60s --timeout=20s --start-period=60s \\
   CMD ["p2pcommons", "--data", "{CONTAINER_DATA}", "status"]
 ENTRYPOINT {json.dumps(entry)}
-CMD {json.dumps(options or ["--no-lan"])}
+CMD {json.dumps(options or ["--no-lan", "--introductions"])}
 """
 
 

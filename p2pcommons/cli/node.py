@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from p2pcommons.cli.command import Call, Command, Needs
@@ -15,7 +16,7 @@ from p2pcommons.config import API_PORT_DEFAULT, LISTEN_PORT_DEFAULT, NO_LAN, NOD
 if TYPE_CHECKING:
     from p2pcommons.core.identity import PublicKey
     from p2pcommons.core.record import CommonsId
-    from p2pcommons.node.values import CommonsInfo, DiskInfo, PeerInfo, Status
+    from p2pcommons.node.values import CommonsInfo, DiskInfo, PeerInfo, Reachable, Status
 
 
 def endpoint(text: str) -> Endpoint:
@@ -56,6 +57,11 @@ def _up_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-lan", action="store_true", help="do not look for neighbours, nor answer them")
     parser.add_argument(
+        "--introductions",
+        action=argparse.BooleanOptionalAction,
+        help="tell nodes that follow the same commons of each other, and dial those that others tell of (yes; with --no-lan: no)",
+    )
+    parser.add_argument(
         "--interface",
         metavar="NAME",
         action="append",
@@ -93,6 +99,7 @@ async def _up(call: Call) -> int:
     settings = Settings(
         data=call.data,
         lan=not given.no_lan and not os.environ.get(NO_LAN),
+        introductions=given.introductions,
         interfaces=tuple(given.interface),
         peers=tuple(given.peer),
         follow=tuple(given.follow),
@@ -132,6 +139,7 @@ def _show_status(call: Call, status: Status, running: bool) -> None:
             ("page", f"http://{status.api}/" if running and status.api else "no node runs"),
             ("peers come in at", (status.listen or "nowhere") if running else "nowhere"),
             *(("address", f"{each.address}  ({_reach(each.reach)}{_because(each.why)})") for each in status.addresses),
+            *((("from outside", reached_line(status.reachable)),) if running else ()),
             *((("local network", ", ".join(status.lan) or "no neighbours are looked for"),) if running else ()),
             *((("disk", _disk(status.disk)),) if status.disk is not None else ()),
         ]
@@ -160,7 +168,23 @@ def _disk(disk: DiskInfo) -> str:
 
 
 def _reach(reach: str) -> str:
-    return {"outside": "reached from outside", "local": "this network only"}.get(reach, "not known if reachable")
+    told = {
+        "outside": "reached from outside",
+        "local": "this network only",
+        "nowhere": "others tried it in vain",
+    }
+    return told.get(reach, "not known if reachable")
+
+
+def reached_line(found: Reachable) -> str:
+    """Whether this node is reached from outside, in words."""
+    if found.state == "unknown" or found.at is None:
+        return "not known: no other node was asked, or could tell"
+    nodes = f"{found.told_by} node{'s' if found.told_by > 1 else ''}"
+    when = datetime.fromtimestamp(found.at / 1000).strftime("%H:%M")
+    if found.state == "yes":
+        return f"reached by {nodes} at {found.address}, last at {when}"
+    return f"not reached: {nodes} tried {found.address} in vain, last at {when}"
 
 
 def _because(why: str) -> str:
@@ -196,16 +220,16 @@ def peers_table(call: Call, status: Status) -> None:
         call.output.say("No peers. Add one: p2pcommons peer add ADDRESS")
         return
     call.output.table(
-        ("peer", "key", "state", "why"),
+        ("peer", "key", "by", "state", "why"),
         [row for peer in status.peers for row in _peer_rows(peer, names)],
     )
 
 
-def _peer_rows(peer: PeerInfo, names: Mapping[CommonsId, str]) -> list[tuple[str, str, str, str]]:
-    rows = [(peer.address or "(dialled us)", _short(peer.key), peer.state, peer.why)]
+def _peer_rows(peer: PeerInfo, names: Mapping[CommonsId, str]) -> list[tuple[str, str, str, str, str]]:
+    rows = [(peer.address or "(dialled us)", _short(peer.key), peer.origin, peer.state, peer.why)]
     for each in peer.commons:
         name = names.get(each.commons, each.commons.hex()[:8])
-        rows.append(("", "", f"{name}: {each.state}", each.why))
+        rows.append(("", "", "", f"{name}: {each.state}", each.why))
     return rows
 
 
@@ -260,6 +284,7 @@ async def _identity_restore(call: Call) -> int:
     identity = await restore_identity(call.data, words)
     call.output.document(identity)
     call.output.say(f"Restored into {call.data}: {did_key(identity.person)}")
+    call.output.say("The key of the lost machine counts on until stewards remove it: `p2pcommons status` will name it.")
     call.output.say(f"Start it: {typed('up', call.data)}")
     return 0
 
@@ -295,9 +320,17 @@ async def _identity_adopt(call: Call) -> int:
     return 0
 
 
+async def _trust_clock(call: Call) -> int:
+    await call.verbs.trust_clock()
+    call.output.document({"trusted": True})
+    call.output.say("Noted: the clock of this machine is right as it is now. What you sign has its time.")
+    return 0
+
+
 COMMANDS = (
     Command("up", "start a node and say where its page is", _up, _up_arguments, Needs.NOTHING),
     Command("status", "what this node is, follows, and sees", _status, needs=Needs.NOTHING),
+    Command("trust-clock", "say that this machine's clock is right, so that writing goes on", _trust_clock),
     Command("identity show", "who writes here", _identity_show),
     Command("identity words", "the 12 recovery words", _identity_words, _words_arguments),
     Command("identity device", "let another device of yours in: one line to paste there", _identity_device),

@@ -47,9 +47,19 @@ async def _block(call: Call) -> int:
     return 0
 
 
+async def _unblock(call: Call) -> int:
+    from p2pcommons.core.identity import parse_did_key
+
+    await call.verbs.unblock_peer(parse_did_key(call.arguments.key))
+    call.output.document({"key": call.arguments.key, "state": "waiting"})
+    call.output.say("It is met again, when one of you calls the other.")
+    return 0
+
+
 COMMANDS = (
     Command("peer add", "keep and dial a node", _add, _address_argument, Needs.NODE),
     Command("peer list", "the nodes kept, met and connected", _list, needs=Needs.NODE),
     Command("peer remove", "forget a kept address", _remove, _address_argument, Needs.NODE),
     Command("peer block", "refuse a node by its key", _block, _block_arguments, Needs.NODE),
+    Command("peer unblock", "meet a blocked node again", _unblock, _block_arguments, Needs.NODE),
 )

@@ -94,6 +94,7 @@ NEIGHBOUR_STATES: Final[Mapping[str, str]] = {
 
 COPY_STATES: Final[Mapping[str, str]] = {
     "same": N_("Up to date: both copies hold the same"), "comparing": N_("Comparing both copies"),
+    "same but": N_("Both hold the same, but for what is said here:"),
     "receiving": N_("Receiving what is new there"), "sending": N_("Sending what is new here"),
     "differs": N_("The copies differ still; the next try is soon"),
 }  # fmt: skip
@@ -122,6 +123,7 @@ WHYS: Final[Mapping[str, str]] = {
     "violation": N_("What it said makes no sense to this node. It may be damaged, or of another version."),
     "no-node": N_("This node meets no neighbours just now."),
     "error": N_("Something went wrong in this node. Its log says what."),
+    "ended": N_("It ended the visit for a reason of its own:"),
 }
 
 # Why a copy may not be whole, by the code that the node gives.
@@ -131,16 +133,58 @@ COPY_WHYS: Final[Mapping[str, str]] = {
     "bodies-missing": N_("Some texts came damaged or were lost. They are asked for."),
     "disk-low": N_("The disk of this machine is nearly full. Make room, and it goes on."),
     "not-admitted": N_("Some records are of people who are not members here, and are left out."),
-    "later": N_("Some records are from the future: a clock is wrong, there or here."),
+    "later": N_(
+        "Some records are from the future: a clock is wrong, there or here. They are taken when their time has come."
+    ),
     "differs": N_("The copies differ still; the next try is soon"),
+    "comparing": N_("Comparing both copies"),
+    "receiving": N_("Receiving what is new there"),
+    "sending": N_("What was written here last is on its way: no neighbour has confirmed it yet."),
 }
+
+NOT_WHOLE: Final = ("comparing", "receiving", "differs", "bodies-missing", "disk-low", "later")
+"""Codes with which a copy is not said to be whole."""
+
+# What a person should look at: what it is, and what to do.
+NOTICES: Final[Mapping[str, tuple[str, str]]] = {
+    "clock-wrong": (
+        N_("The clock of this machine seems wrong. Until that is settled, nothing can be written."),
+        N_("If the time below is wrong, set the clock of this machine. If it is right, say so here."),
+    ),
+    "clock-ahead": (
+        N_("The clock of this machine is ahead of your neighbours' clocks."),
+        N_("Set it. What you write meanwhile is kept, and reaches the others only when its time has come."),
+    ),
+    "disk-low": (
+        N_("The disk of this machine is nearly full."),
+        N_("Make room. Until then nothing is taken from neighbours and nothing is imported; what you write by hand is kept."),
+    ),
+    "own-key": (
+        N_("A copy of this node's folder runs elsewhere, with the same key."),
+        N_("Nothing is lost, but neighbours confuse the two. Stop one of both. To keep both: stop the copy, delete the file node.key in its folder, and start it again; it gets a key of its own."),
+    ),
+    "key-twice": (
+        N_("A neighbour is at several places at once: its folder was copied, it seems."),
+        N_("Nothing is lost. Tell the person who looks after it to stop one of both."),
+    ),
+    "forked-chain": (
+        N_("Something else writes with your key: another device, or a restored copy of this folder."),
+        N_("Everything that was written stays. If it is a copy of yours, stop it; a second device gets a key of its own with the command p2pcommons identity device. If it is not yours, somebody has your key: tell a steward."),
+    ),
+    "left-behind": (
+        N_("The key of your lost machine still counts."),
+        N_("Your recovery words gave you a new key. Whoever has the lost machine can still write as you: tell a steward of each commons the key below, and ask to have it removed for good."),
+    ),
+}  # fmt: skip
 
 # What refusals mean to people, by code as HTTP shows it.
 REFUSALS: Final[Mapping[str, str]] = {
     "unknown-commons": N_("This node does not follow that commons. The list of commons shows those it follows."),
     "unknown-entry": N_("No such entry is on this node. It may be in a commons that is not followed here."),
     "unknown-page": N_("There is no page at this address."),
-    "unknown-peer": N_("No such address is kept here."),
+    "unknown-peer": N_("No such neighbour is kept here."),
+    "clock-wrong": N_("The clock of this machine seems wrong, so nothing was written. Set it, or say in the settings that it is right; then try again."),
+    "bad-peer": N_("This is not the key of a neighbour."),
     "commons-waiting": N_("Nothing of this commons is here yet. Connect to a neighbour who has it, then try again."),
     "not-a-member": N_("You follow this commons but are not a member. Ask a member for an invitation."),
     "not-withdrawn": N_("Someone changed this entry at the same time, which keeps it. Look at it, then withdraw it again."),
@@ -195,5 +239,9 @@ DONE: Final[Mapping[str, str]] = {
     "sample-again": N_("The sample was here already. Nothing was added twice."),
     "neighbour": N_("The address is kept. This node keeps trying it."),
     "forgotten": N_("The address is forgotten."),
+    "unfollowed": N_("This node no longer follows it, and its copy is gone."),
+    "blocked": N_("The neighbour is blocked."),
+    "unblocked": N_("The neighbour is no longer blocked."),
+    "clock": N_("Noted: the clock is right."),
     "entered": N_("You may write from this browser now."),
 }  # fmt: skip

@@ -6,6 +6,7 @@ that a node whose page nobody looks at does without its memory.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from functools import cache, partial
 from hashlib import sha256
@@ -85,6 +86,10 @@ def environment() -> Environment:
     return made
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
 def _shown(value: Any) -> Any:
     return "" if value is None else value
 
@@ -110,6 +115,7 @@ def render(visit: Visit, template: str, values: Mapping[str, Any]) -> str:
             look=visit.look,
             may_write=visit.may_write,
             form_token=visit.session.form_token if visit.session else "",
+            now_ms=_now_ms,
             here=visit.request.path,
             here_with_query=visit.request.path_qs if visit.request.method == "GET" else visit.request.path,
             done=labels.DONE.get(visit.asked("done")),

@@ -37,6 +37,11 @@ async def _block(call: Call) -> web.StreamResponse:
     return nothing()
 
 
+async def _unblock(call: Call) -> web.StreamResponse:
+    await call.commons.unblock_peer(call.body["key"])
+    return nothing()
+
+
 OPERATIONS: Final = (
     Operation(
         "GET", "/api/v1/peers", "listPeers", "Peers kept, met and connected, and how each commons stands with them",
@@ -55,5 +60,10 @@ OPERATIONS: Final = (
     Operation(
         "POST", "/api/v1/peers/block", "blockPeer", "End the sessions of a node's key and refuse new ones", _block,
         status=204, needs=Grant.OWN, body=Fields((Member("key", KEY, "the node's `did:key`", required=True),)),
+    ),
+    Operation(
+        "POST", "/api/v1/peers/unblock", "unblockPeer", "Meet a blocked node again", _unblock, status=204,
+        needs=Grant.OWN, body=Fields((Member("key", KEY, "the node's `did:key`", required=True),)),
+        refusals={404: "`unknown-peer`: not blocked"},
     ),
 )  # fmt: skip

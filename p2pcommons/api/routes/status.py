@@ -9,7 +9,7 @@ from aiohttp import web
 from p2pcommons.api.auth import Grant
 from p2pcommons.api.forms import Text
 from p2pcommons.api.metrics import METRICS, exposition, status_metrics, stream_metric
-from p2pcommons.api.operation import Call, Media, Operation, answer, answer_json
+from p2pcommons.api.operation import Call, Media, Operation, answer, answer_json, nothing
 from p2pcommons.api.schema import Parameter
 from p2pcommons.node.values import Health, IdentityInfo, Status
 
@@ -30,6 +30,11 @@ async def _words(call: Call) -> web.StreamResponse:
 
 async def _add_device(call: Call) -> web.StreamResponse:
     return answer_json({"line": await call.commons.add_device()}, status=201)
+
+
+async def _trust_clock(call: Call) -> web.StreamResponse:
+    await call.commons.trust_clock()
+    return nothing()
 
 
 async def _healthz(call: Call) -> web.StreamResponse:
@@ -70,6 +75,11 @@ OPERATIONS: Final = (
         "POST", "/api/v1/identity/devices", "addDevice", "Let a further device of this person in: its line is secret",
         _add_device, status=201, needs=Grant.OWN,
         answer={"type": "object", "properties": {"line": {"type": "string"}}, "required": ["line"]},
+    ),
+    Operation(
+        "POST", "/api/v1/clock/trust", "trustClock",
+        "Say that the clock of this machine is right as it is now, whatever `clock-wrong` says against it",
+        _trust_clock, status=204, needs=Grant.OWN,
     ),
     Operation(
         "GET", "/healthz", "getHealth", "200 when every verb works, 503 before", _healthz, answer=Health, always=True

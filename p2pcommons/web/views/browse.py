@@ -68,7 +68,8 @@ def search_of(visit: Visit) -> Search:
 
 async def show(visit: Visit) -> Answer:
     """`/`: search, results, what they can be narrowed to."""
-    followed = await visit.commons.list_commons()
+    status = await visit.commons.status()
+    followed = status.commons
     if not followed:
         return Redirect("/welcome")
     search = search_of(visit)
@@ -101,6 +102,7 @@ async def show(visit: Visit) -> Answer:
             "facets": _facets(visit.texts, search, found),
             "chips": [_chip(visit.texts, search, field, value) for field, value in search.filters],
             "followed": followed,
+            "notices": status.notices,
             "names": {info.id.hex(): info for info in followed},
             "problem": problem,
             "more": replace(search, cursor=found.next).address() if found.next else None,

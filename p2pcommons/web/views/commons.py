@@ -14,6 +14,7 @@ from p2pcommons.web.visit import Answer, Page, Redirect, View, Visit, address
 
 USES_MAX: Final = 10_000
 DAYS_MAX: Final = 3_650
+NEARBY_ITEMS: Final = 50  # announced commons shown: a hall has a few; what is more comes by its id
 _LIMITS: Final = N_("Give 1 to 10,000 uses and 1 to 3,650 days.")
 _PRIVATE: Final = {"uses": "5", "days": "30"}
 
@@ -24,8 +25,11 @@ async def listing(visit: Visit) -> Answer:
 
 
 async def _listing(visit: Visit, typed: str, problem: str | None) -> Page:
-    followed = await visit.commons.list_commons()
-    values = {"followed": followed, "typed": typed, "problem": problem}
+    status = await visit.commons.status()
+    nearby = [one for one in status.nearby if not one.followed][:NEARBY_ITEMS]
+    values = {
+        "followed": status.commons, "notices": status.notices, "nearby": nearby, "typed": typed, "problem": problem
+    }  # fmt: skip
     return Page("commons_list.html", values, 422 if problem else 200)
 
 
@@ -72,6 +76,25 @@ async def invite(visit: Visit) -> Answer:
             "reachable": any(each.reach != "local" or not _is_loopback(each.address) for each in status.addresses),
         },
     )
+
+
+# -- letting go
+
+
+async def unfollow_form(visit: Visit) -> Answer:
+    """`/commons/ID/unfollow`: says what is lost, what stays, and asks whether it is meant."""
+    info = await visit.commons.get_commons(visit.commons_id())
+    peers = await visit.commons.peers()
+    confirmed = {
+        peer.key for peer in peers for each in peer.commons if each.commons == info.id and each.state == "same"
+    }
+    return Page("unfollow.html", {"info": info, "confirmed": len(confirmed)})
+
+
+async def unfollow(visit: Visit) -> Answer:
+    """Forget the commons and the copy of it here."""
+    await visit.commons.unfollow(visit.commons_id())
+    return Redirect(address("/commons", "unfollowed"))
 
 
 def _whole(text: str, most: int) -> bool:
@@ -140,6 +163,8 @@ VIEWS = (
     View("GET", "/commons/new", create_form),
     View("POST", "/commons/new", create, publishes=True),
     View("GET", "/commons/{commons}", show),
+    View("GET", "/commons/{commons}/unfollow", unfollow_form),
+    View("POST", "/commons/{commons}/unfollow", unfollow),
     View("POST", "/commons/{commons}/invite", invite, publishes=True),
     View("POST", "/commons/{commons}/sample", sample, publishes=True),
 )
