@@ -52,7 +52,13 @@ SESSION: Final = (
     "tests/property/test_session_laws.py",
     "tests/simulation/test_meetings.py",
 )
+COMPRESSION: Final = (
+    "tests/unit/test_compression.py",
+    "tests/property/test_compression_laws.py",
+    "tests/vectors/test_compression_vectors.py",
+)
 STORE: Final = ("tests/store",)
+WORLDS: Final = ("tests/simulation/test_universe.py",)
 
 PLANTED: Final = (
     # -- chapter 10, encoding
@@ -200,6 +206,20 @@ PLANTED: Final = (
         " or (commons == ZEROS and size != 1):",
         ":",
         CORE,
+    ),
+    Planted(
+        "a body of any size gives its header back",
+        "p2pcommons/core/seal.py",
+        "_BIN32, body_hash(salt, body), pack_ordered(len(body))))",
+        "_BIN32, body_hash(salt, body), pack_ordered(len(body) & 0xFFFF)))",
+        CORE,
+    ),
+    Planted(
+        "a body that a disk changed is not packed",
+        "p2pcommons/sync/packing.py",
+        "if is_whole(sealed.record) or hidden(sealed.record):",
+        "if sealed.record.body is not None or hidden(sealed.record):",
+        SETS,
     ),
     # -- chapter 20, merging
     Planted(
@@ -407,5 +427,119 @@ PLANTED: Final = (
         "if identifier not in theirs]",
         "if identifier not in theirs][1:]",
         RANGES,
+    ),
+    # -- chapter 36, compression
+    Planted(
+        "what is compressed has the size that it says",
+        "p2pcommons/sync/compression.py",
+        "if len(frame) != message.size:",
+        "if len(frame) > message.size:",
+        COMPRESSION,
+    ),
+    Planted(
+        "decompressing ends at the size that was said",
+        "p2pcommons/sync/compression.py",
+        "method.decompress(message.data, message.size + 1)",
+        "method.decompress(message.data, 16 * FRAME_BYTES_MAX)",
+        COMPRESSION,
+    ),
+    Planted(
+        "nothing but packs is compressed",
+        "p2pcommons/sync/compression.py",
+        "if not starts_like(frame, Packs):\n        _bad(",
+        "if not frame:\n        _bad(",
+        COMPRESSION,
+    ),
+    Planted(
+        "nothing follows what is compressed",
+        "p2pcommons/sync/compression.py",
+        'if not reader.eof or reader.unused_data:\n        _bad("less or more than one zlib stream")',
+        'if not reader.eof:\n        _bad("less or more than one zlib stream")',
+        COMPRESSION,
+    ),
+    Planted(
+        "no method is used that the hellos do not both name",
+        "p2pcommons/sync/compression.py",
+        "if method.feature in ours and method.feature in theirs)",
+        "if method.feature in ours or method.feature in theirs)",
+        COMPRESSION,
+    ),
+    # -- whole worlds, in which nothing but the laws of the simulation looks
+    Planted(
+        "what a purged key wrote goes with it",
+        "p2pcommons/sync/holding.py",
+        "touched = self._drop_authors(unadmitted) | self",
+        "touched = self",
+        WORLDS,
+    ),
+    Planted(
+        "every entry that a record came to is folded anew",
+        "p2pcommons/sync/holding.py",
+        "            self._refold(others)\n        self._index(Plane.CATALOGUE",
+        "            self._refold(sorted(others)[1:])\n        self._index(Plane.CATALOGUE",
+        WORLDS,
+    ),
+    Planted(
+        "a sum of views loses what a row replaces",
+        "p2pcommons/sync/views.py",
+        '                views -= int.from_bytes(before.digest, "big")\n',
+        "",
+        WORLDS,
+    ),
+    Planted(
+        "a good seal is checked once",
+        "p2pcommons/sync/verified.py",
+        "        self._add(name)\n        return True",
+        "        return True",
+        WORLDS,
+    ),
+    Planted(
+        "all that a sketch shows is asked for",
+        "p2pcommons/sync/finding.py",
+        "[item[:WANT_PREFIX_BYTES] for item in theirs]",
+        "[item[:WANT_PREFIX_BYTES] for item in theirs[1:]]",
+        WORLDS,
+    ),
+    Planted(
+        "all that a sketch shows is given",
+        "p2pcommons/sync/exchange.py",
+        "dict.fromkeys(identifier for ids in named for identifier in ids))",
+        "dict.fromkeys(identifier for ids in named[1:] for identifier in ids))",
+        WORLDS,
+    ),
+    Planted(
+        "a stream goes on to the end of the set",
+        "p2pcommons/sync/flow.py",
+        "        self._stream = (plane, last) if more else None\n",
+        "        self._stream = None\n",
+        WORLDS,
+    ),
+    Planted(
+        "what was refused is off the digest of who holds it",
+        "p2pcommons/sync/exchange.py",
+        "        if refused:\n            state = remove(state, refused)",
+        "        if len(refused) > 1:\n            state = remove(state, refused)",
+        WORLDS,
+    ),
+    Planted(
+        "what is too far ahead of the clock is not taken",
+        "p2pcommons/sync/holding.py",
+        '        if is_later(header.time, now_ms):\n            return "later"\n',
+        "",
+        WORLDS,
+    ),
+    Planted(
+        "who asks for too much is not served, nor remembered",
+        "p2pcommons/sync/flow.py",
+        'raise RemoteProtocolError("too_many_wants", f"more than {WANTS_MAX} ids are asked for at once")',
+        "pass",
+        WORLDS,
+    ),
+    Planted(
+        "records that leave the set of plane 0 leave the store",
+        "p2pcommons/sync/holding.py",
+        "            self._store.drop_records(self.commons, leaving)\n",
+        "",
+        WORLDS,
     ),
 )

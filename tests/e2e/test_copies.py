@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.request import urlopen
 
 import pytest
 
-from p2pcommons.node.folder import DataFolder
+from p2pcommons.node.folder import DataFolder, running_node
 from tests.e2e.processes import WAIT_S, NodeProcess, answer, command, equal
+
+FAULTS: Final = Path(__file__).resolve().parent / "faults"
+ROOT: Final = FAULTS.parents[2]
 
 
 @pytest.fixture
@@ -65,6 +70,10 @@ async def test_a_copied_disk_beside_its_original_is_told_on_both(nodes: tuple[No
         assert not found["ok"] and "node.key" in found["advice"]
     (peer,) = answer(two.data, "status")["peers"]
     assert (peer["code"], peer["address"]) == ("own-key", one.listen)
+    (notice,) = answer(two.data, "status")["notices"]
+    assert notice["about"] == [one.listen]
+    for path in ("/", "/neighbours"):
+        assert "node.key" in await _page(two, path) and one.listen in await _page(two, path), "and what to do"
     assert one.log().count("a copy of this folder runs elsewhere") == 1
     added = answer(one.data, "entry", "add", "--commons", commons, "--type", "book", "--title", "Tout va bien")
     assert answer(one.data, "entry", "show", added["id"])["title"] == "Tout va bien"
@@ -103,6 +112,8 @@ async def test_a_copy_that_writes_with_the_same_key_is_noticed_and_nothing_is_lo
     one.stop()
     one.start()
     assert _codes(one.data) == ["forked-chain"]
+    page = await _page(one, "/neighbours")
+    assert "identity device" in page and "Fourchu" in page
 
 
 async def test_a_restored_backup_that_only_gets_back_what_it_wrote_is_no_fork(
@@ -128,3 +139,72 @@ async def test_a_restored_backup_that_only_gets_back_what_it_wrote_is_no_fork(
         assert _codes(again.data) == []
     finally:
         again.kill()
+
+
+async def test_an_old_backup_that_writes_before_it_knows_what_came_behind_it_forks_and_loses_nothing(
+    nodes: tuple[NodeProcess, NodeProcess], tmp_path: Path
+) -> None:
+    one, two = nodes
+    one.start()
+    commons = answer(one.data, "commons", "create", "Vieux", "--join", "open")["id"]
+    book = ("entry", "add", "--commons", commons, "--type", "book", "--title")
+    answer(one.data, *book, "Avant la sauvegarde")
+    answer(one.data, "backup", str(tmp_path / "backup"))
+    answer(one.data, *book, "Après la sauvegarde")
+    two.start("--follow", commons, "--peer", one.listen)
+    await equal([one, two], bytes.fromhex(commons))
+    one.kill()  # its disk is gone
+    again = NodeProcess(tmp_path / "again")
+    try:
+        command(again.data, "restore", str(tmp_path / "backup"))
+        answer(again.data, *book, "Écrit trop tôt")  # alone, with last year's backup
+        again.start("--peer", two.listen)
+        assert (await equal([again, two], bytes.fromhex(commons))).entries == 3
+        await _until(lambda: _codes(again.data), lambda codes: codes == ["forked-chain"])
+        answer(again.data, *book, "Et ensuite")
+        assert (await equal([again, two], bytes.fromhex(commons))).entries == 4
+        assert command(again.data, "verify").returncode == 0
+    finally:
+        again.kill()
+
+
+async def test_a_neighbour_at_two_places_is_told_and_both_are_met(
+    nodes: tuple[NodeProcess, NodeProcess], tmp_path: Path
+) -> None:
+    hall, one = nodes
+    copy = NodeProcess(tmp_path / "copy")
+    faults = {
+        "PYTHONPATH": f"{FAULTS}{os.pathsep}{ROOT}",
+        "P2PCOMMONS_FAULTS": "set:p2pcommons.node.clones:_BOTH_ALIVE_MS=0",
+    }
+    hall.start(listen="[::]:0", variables=faults)
+    commons = answer(hall.data, "commons", "create", "Salle", "--join", "open")["id"]
+    port = hall.listen.rpartition(":")[2]
+    one.start("--follow", commons, "--peer", f"127.0.0.1:{port}")
+    await equal([hall, one], bytes.fromhex(commons))
+    one.stop()
+    _copy(one.data, copy.data)
+    try:
+        one.start("--peer", f"127.0.0.1:{port}")
+        copy.start("--peer", f"[::1]:{port}")
+        await _until(lambda: _codes(hall.data), lambda codes: codes == ["key-twice"])
+        (notice,) = answer(hall.data, "status")["notices"]
+        assert notice["about"][0] == answer(one.data, "identity", "show")["node"] and len(notice["about"]) == 3
+        assert notice["about"][0] in await _page(hall, "/neighbours")
+        added = answer(hall.data, "entry", "add", "--commons", commons, "--type", "book", "--title", "Pour les deux")
+        for node in (one, copy):
+            await equal([hall, node], bytes.fromhex(commons))
+            assert answer(node.data, "entry", "show", added["id"])["title"] == "Pour les deux"
+    finally:
+        copy.kill()
+
+
+async def _page(node: NodeProcess, path: str) -> str:
+    note = running_node(node.data)
+    assert note is not None
+
+    def read() -> str:
+        with urlopen(f"http://{note['api']}{path}") as page:
+            return str(page.read().decode())
+
+    return await asyncio.to_thread(read)

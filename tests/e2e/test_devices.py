@@ -46,6 +46,7 @@ async def test_words_bring_a_person_back_on_an_empty_machine(tmp_path: Path) -> 
         await equal([alice, bob], bytes.fromhex(commons))
         answer(alice.data, "entry", "add", "--commons", commons, "--type", "book", "--title", "Avant")
         await equal([alice, bob], bytes.fromhex(commons))
+        lost = answer(alice.data, "identity", "show")["person"]
         alice.kill()  # her laptop is gone
 
         restored = answer(again.data, "identity", "restore", *words)
@@ -57,6 +58,13 @@ async def test_words_bring_a_person_back_on_an_empty_machine(tmp_path: Path) -> 
         shown = answer(bob.data, "commons", "show", commons)
         assert shown["members"] == 2  # bob and alice: nobody new
         assert restored["person"] != answer(bob.data, "identity", "show")["person"]
+        (notice,) = answer(again.data, "status")["notices"]
+        assert notice["code"] == "left-behind" and notice["about"] == [lost, "À nous"], "and what to ask the stewards"
+        assert "Ask the stewards" in command(again.data, "status").stdout
+
+        alice.start("--peer", bob.listen)  # whoever found the laptop
+        answer(alice.data, "entry", "add", "--commons", commons, "--type", "book", "--title", "Pas d’elle")
+        assert (await equal([again, bob, alice], bytes.fromhex(commons))).entries == 3, "so it is until they act"
     finally:
         for node in (alice, bob, again):
             node.kill()

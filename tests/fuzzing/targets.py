@@ -31,6 +31,7 @@ from p2pcommons.core.address import Address, parse_address
 from p2pcommons.core.encoding import decode, encode
 from p2pcommons.core.identity import SigningKey, parse_did_key
 from p2pcommons.core.limits import FRAME_BYTES_MAX
+from p2pcommons.core.outside import may_exchange
 from p2pcommons.core.record import ZEROS, CommonsId, Record, build, decode_body, normalise_source, parse_header
 from p2pcommons.core.seal import read_pack
 from p2pcommons.core.words import entropy
@@ -38,7 +39,9 @@ from p2pcommons.errors import FormError, P2PCommonsError, Refused, RemoteProtoco
 from p2pcommons.formats.mapping import parse_mapping
 from p2pcommons.formats.reading import read
 from p2pcommons.node.exchange import read_pack_file
+from p2pcommons.sync.compression import METHODS, message_of
 from p2pcommons.sync.message import decode_message, encode_message
+from p2pcommons.sync.peer_record import read_record
 from p2pcommons.sync.range_message import read_claims
 
 from .stranger import Stranger, frames, joined
@@ -268,9 +271,14 @@ TARGETS: Final = {
         Target("forms", _forms, (), _fitting),
         Target("charter", _charter, (), _charters),
         Target("message", _message, (RemoteProtocolError,), _bytes_of("30-sessions")),
+        Target(
+            "compressed", lambda data: message_of(data, METHODS), (RemoteProtocolError,), _bytes_of("36-compression")
+        ),
         Target("ranges", lambda data: list(read_claims(data)), (RemoteProtocolError,), _bytes_of("31-ranges")),
         Target("session", _session, (), _conversations),
         Target("pack_file", _pack_file, _FORM, _bytes_of("13-seals")),
+        Target("peer", lambda data: read_record(data, bytes(64)), _FORM, _bytes_of("35-peers")),
+        Target("outside", _text(lambda text: may_exchange(text, 7421)), (), _texts_of("35-peers")),
         Target("did_key", _text(parse_did_key), _FORM, _texts_of("11-identity")),
         Target("words", _text(entropy), _FORM, _texts_of("11-words")),
         Target("address", _text(parse_address), _FORM, _texts_of("21-charter")),

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from aiohttp import ClientResponse, ClientSession
 from api_world import ABSENT, World
-from fake_node import PACK
+from fake_node import ALICE, NODE, PACK
 
+from p2pcommons.core.identity import did_key
 from p2pcommons.core.limits import API_BODY_BYTES_MAX
 
 JSON = {"Content-Type": "application/json"}
@@ -42,6 +43,8 @@ TABLE = [
     Ask("GET /api/v1/identity/words", "/api/v1/identity/words?language=xx", 400, "unknown-language"),
     Ask("POST /api/v1/identity/devices", "/api/v1/identity/devices", 201),
     Ask("POST /api/v1/identity/devices", "/api/v1/identity/devices?x=1", 400, "bad-parameter", "x"),
+    Ask("POST /api/v1/clock/trust", "/api/v1/clock/trust", 204),
+    Ask("POST /api/v1/clock/trust", "/api/v1/clock/trust?x=1", 400, "bad-parameter", "x"),
     Ask("GET /healthz", "/healthz", 200),
     Ask("GET /healthz", "/healthz?x=1", 400, "bad-parameter", "x"),
     Ask("GET /metrics", "/metrics", 200),
@@ -146,6 +149,9 @@ TABLE = [
     Ask("DELETE /api/v1/peers", "/api/v1/peers", 400, "bad-parameter", "address"),
     Ask("POST /api/v1/peers/block", "/api/v1/peers/block", 204, body={"key": K}),
     Ask("POST /api/v1/peers/block", "/api/v1/peers/block", 400, "bad-field", "key", {"key": "z6Mk"}),
+    Ask("POST /api/v1/peers/unblock", "/api/v1/peers/unblock", 204, body={"key": did_key(NODE)}),
+    Ask("POST /api/v1/peers/unblock", "/api/v1/peers/unblock", 404, "unknown-peer", body={"key": did_key(ALICE)}),
+    Ask("POST /api/v1/peers/unblock", "/api/v1/peers/unblock", 400, "bad-field", "key", {"key": "z6Mk"}),
     Ask("GET /api/v1/export", "/api/v1/export?format=jsonl&commons={commons}&type=place", 200),
     Ask("GET /api/v1/export", "/api/v1/export?format=pdf", 400, "unknown-format"),
     Ask("GET /api/v1/export", "/api/v1/export", 400, "bad-parameter", "format"),

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from aiohttp import ClientSession
-from fake_node import FakeNode
+from fake_node import NODE, FakeNode
 
 from p2pcommons.api.server import ApiServer, build_app
 from p2pcommons.api.serving import ApiSettings
@@ -57,5 +57,6 @@ async def world() -> AsyncIterator[World]:
     gone = (await node.add_entry(commons, {"type": "place", "title": "double"})).entry["id"]
     await node.withdraw_entry(Subject(bytes.fromhex(gone)), "a double")
     await node.add_peer("192.0.2.1:7421")
+    await node.block_peer(NODE)
     async with served(node) as place:
         yield World(place, commons.hex(), waiting.hex(), entry, gone)

@@ -73,6 +73,7 @@ class FakeNode:
         self.log: list[Change] = []
         self.kept_peers: dict[str, PeerInfo] = {}
         self.blocked: list[PublicKey] = []
+        self.clock_trusted = False
         self.batch_limit: int | None = None  # stops with an error behind so many lines
         self.batch_lines: list[bytes] = []
         self.changes_told = 0
@@ -102,6 +103,9 @@ class FakeNode:
             raise Refused("no-commons", "You are a member of no commons yet.")
         return "p2pcommons-device:AAAA"
 
+    async def trust_clock(self) -> None:
+        self.clock_trusted = True
+
     async def recovery_words(self, language: str = "en") -> tuple[str, ...]:
         if language not in ("en", "fr"):
             raise Refused("unknown-language", f"there are no words in {language}; there are en and fr")
@@ -125,6 +129,11 @@ class FakeNode:
 
     async def block_peer(self, key: PublicKey) -> None:
         self.blocked.append(key)
+
+    async def unblock_peer(self, key: PublicKey) -> None:
+        if key not in self.blocked:
+            raise NotFound("unknown-peer", "that node is not blocked")
+        self.blocked.remove(key)
 
     # -- commons
 

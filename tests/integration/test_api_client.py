@@ -75,7 +75,13 @@ async def test_the_client_writes() -> None:
         assert peer in await client.peers()
         await client.remove_peer("192.0.2.5:1")
         await client.block_peer(ALICE)
-        assert node.blocked == [ALICE]
+        assert ALICE in node.blocked
+        await client.unblock_peer(ALICE)
+        assert ALICE not in node.blocked
+        with pytest.raises(NotFound):
+            await client.unblock_peer(ALICE)
+        await client.trust_clock()
+        assert node.clock_trusted
         await client.follow(CommonsId(b"\x07" * 32), ["h:1"])
         await client.unfollow(CommonsId(b"\x07" * 32))
         assert CommonsId(b"\x07" * 32) not in node.known

@@ -130,7 +130,7 @@ async def test_a_peer_that_asks_and_does_not_read_fills_no_memory(
         """A link whose peer says much and takes nothing."""
 
         role, channel, remote, local = Role.LISTENER, direct_channel(b"certificate"), "192.0.2.1:1", ""
-        bytes_received = bytes_sent = 0
+        bytes_received = bytes_sent = bytes_saved = 0
 
         def __init__(self, talk: Callable[[], Any]) -> None:
             self.talk, self.taken, self.sent = talk, 0, asyncio.Queue[bytes]()
@@ -145,6 +145,9 @@ async def test_a_peer_that_asks_and_does_not_read_fills_no_memory(
             if self.shaken.is_set():
                 await asyncio.Event().wait()
             await self.sent.put(frame)
+
+        def change(self, to_wire: Callable[[bytes], bytes], from_wire: Callable[[bytes], bytes]) -> None:
+            pass
 
         async def close(self, code: int = 1000, reason: str = "") -> None:
             pass
@@ -180,7 +183,7 @@ async def test_a_peer_that_asks_and_does_not_read_fills_no_memory(
             key.id for key in await node.runtime.read(lambda reader: reader.keys(commons, Plane.CATALOGUE, None, 100))
         )
         link = Stalled(talk)
-        held = Meeting(node.runtime, link, expected=None, hosts=(), eager=False, admit=lambda *_: None)  # type: ignore[arg-type]
+        held = Meeting(node.runtime, link, expected=None, hosts=(), admit=lambda *_: None)  # type: ignore[arg-type]
         holding = asyncio.create_task(held.hold())
         await asyncio.wait_for(link.shaken.wait(), WAIT_S)
         seen = -1

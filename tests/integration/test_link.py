@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from p2pcommons.core.address import Address
 from p2pcommons.core.limits import FRAME_BYTES_MAX
+from p2pcommons.core.outside import may_exchange
 from p2pcommons.errors import LocalProtocolError, StoreError
 from p2pcommons.network.certificate import Certificate, dialling_context, keep_certificate
-from p2pcommons.network.dial import DialFailed, Dialler, may_dial_heard
+from p2pcommons.network.dial import DialFailed, Dialler
 from p2pcommons.network.link import SUBPROTOCOL, Link, LinkLost
 from p2pcommons.network.listen import Listener
 from p2pcommons.sync.handshake import Role
@@ -472,7 +473,7 @@ async def test_a_proxy_of_the_environment_is_not_asked(
     ],
 )
 def test_heard_addresses_must_lead_outside(host: str, port: int, may: bool) -> None:
-    assert may_dial_heard(host, port) is may
+    assert may_exchange(host, port) is may
 
 
 async def test_a_heard_name_that_means_this_machine_is_not_dialled(
@@ -488,7 +489,7 @@ async def test_a_heard_name_that_means_this_machine_is_not_dialled(
         monkeypatch.setattr(loop, "getaddrinfo", lie)
         innocent = at("innocent.example.org", to.port)
         with pytest.raises(DialFailed):
-            await dialler.dial(innocent, heard=True)
+            await dialler.dial(innocent, heard=lambda ip: True)
         assert listener.links == 0
         link = await dialler.dial(innocent)  # a person may
         await link.close()

@@ -144,8 +144,8 @@ async def test_who_has_more_than_a_session_remembers_is_left_until_there_is_room
             received = {m.name: m.samples[0].value for m in await two.commons.metrics()}["received_bytes_total"]
             met = one.commons._neighbours
             assert met is not None
-            tries = met.sessions
-            await soon(lambda: true(met.sessions >= tries + 3), "it goes on trying")
+            tries = met.meetings.begun
+            await soon(lambda: true(met.meetings.begun >= tries + 3), "it goes on trying")
             more = {m.name: m.samples[0].value for m in await two.commons.metrics()}["received_bytes_total"]
             assert more - received < 20_000, "the records are not sent again and again"
             fills(two, False)

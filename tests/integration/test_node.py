@@ -21,7 +21,7 @@ from p2pcommons.node.folder import DATABASE, DataFolder
 from p2pcommons.node.local import local_client
 from p2pcommons.node.runtime import Runtime
 
-LINES = 6_000  # several transactions
+LINES = 12_000  # several transactions
 
 
 async def lines() -> AsyncIterator[Sequence[bytes]]:
@@ -70,6 +70,23 @@ async def test_what_was_answered_before_the_store_failed_is_kept_and_the_failure
     assert isinstance(error, StoreError) and error.code == "disk_full"
     assert 0 < count < LINES
     assert (await commons.digest(made)).entries == count
+
+
+async def test_lines_read_ahead_are_answered_in_order_whatever_groups_they_come_in(tmp_path: Path) -> None:
+    async def groups() -> AsyncIterator[Sequence[bytes]]:
+        given = 0
+        for size in (1, 0, 5_000, 3, 4_096, 900):  # the largest is more than one transaction takes
+            yield [
+                json.dumps({"type": "book", "title": f"Livre {n}", "source": f"b:{n}"}).encode()
+                for n in range(given, given + size)
+            ]
+            given += size
+
+    async with local_client(tmp_path) as commons:
+        made = (await commons.create_commons("Avance")).id
+        answers = [each async for group in await commons.batch(made, groups()) for each in group]
+        assert [each.line for each in answers] == list(range(1, 10_001))
+        assert len({each.id for each in answers}) == 10_000 == (await commons.digest(made)).entries
 
 
 async def test_a_client_far_away_is_told_the_same(failing: tuple[Commons, CommonsId]) -> None:

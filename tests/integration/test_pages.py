@@ -14,11 +14,13 @@ import pytest
 from page_world import TOKEN, Browser, Place, Shown, page_world, served
 
 from p2pcommons.config import Endpoint, Settings
+from p2pcommons.core.identity import SigningKey, did_key
 from p2pcommons.node.daemon import Node
 from p2pcommons.web.pages import HEADERS
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> \u202eevil"
 LANGUAGES = ("en", "fr")
+STRANGER = SigningKey(b"s" * 32).public
 
 
 @asynccontextmanager
@@ -107,7 +109,7 @@ async def test_every_page_is_whole_in_each_language(tmp_path: Path, language: st
         paths = [
             "/", "/?q=phare", "/?q=zzzz", "/?tag=phare", "/?licence=CC0-1.0&language=fr", f"/?commons={commons}",
             "/add", "/commons", f"/commons/{commons}", "/commons/new", "/join", "/welcome", "/public", "/neighbours",
-            "/settings", "/enter", "/unsettled", first, f"{first}/history", f"{first}/edit", f"{first}/withdraw",
+            "/settings", "/enter", "/unsettled", f"/commons/{commons}/unfollow", first, f"{first}/history", f"{first}/edit", f"{first}/withdraw",
         ]  # fmt: skip
         seen = set()
         for path in paths:
@@ -553,9 +555,13 @@ async def everything_posted(place: Place, commons: str, entry: str) -> list[tupl
         ("/commons/follow", {"commons": "ab" * 32}),
         (f"/commons/{commons}/invite", {"uses": "1", "days": "1"}),
         (f"/commons/{commons}/sample", {}),
+        (f"/commons/{commons}/unfollow", {}),
         ("/join", {"invitation": "x"}),
         ("/neighbours", {"address": "h:1"}),
         ("/neighbours/forget", {"address": "h:1"}),
+        ("/neighbours/block", {"key": did_key(STRANGER)}),
+        ("/neighbours/unblock", {"key": did_key(STRANGER)}),
+        ("/settings/clock", {}),
         ("/settings/words", {}),
     ]
 

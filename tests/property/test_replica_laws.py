@@ -25,6 +25,7 @@ from p2pcommons.commons.stamp import search_stamp
 from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.identity import SigningKey
 from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, commons_of
+from p2pcommons.core.seal import read_pack
 from p2pcommons.errors import LocalProtocolError
 from p2pcommons.store.memory import MemoryStore
 from p2pcommons.store.sqlite import SqliteStore
@@ -66,7 +67,8 @@ class World:
     """People who write, each on a replica of their own, and meet now and then."""
 
     def __init__(self, make: Callable[[], Store]) -> None:
-        self.replicas = [Replica(make(), CommonsMeaning(), dice()) for _ in PEOPLE]
+        self.stores = [make() for _ in PEOPLE]
+        self.replicas = [Replica(store, CommonsMeaning(), dice()) for store in self.stores]
         self.now_ms = NOW_MS
         self.subjects: list[bytes] = []
         made = found("A world", entropy=bytes(32), recovery=RECOVERY, join="open", stamp_bits=0)
@@ -205,18 +207,15 @@ def until_quiet(world: World) -> None:
     raise AssertionError("the replicas did not become equal")
 
 
-def kept(replica: Replica[Charter], store: Store, commons: CommonsId) -> list[Record]:
-    found: list[Record] = list(store.charter(commons))
-    after: Key | None = None
-    while page := store.page(commons, Plane.CATALOGUE, after, records_max=100, bytes_max=1 << 20):
-        found += [sealed.record for sealed in page]
-        after = Key(page[-1].record.header.time, page[-1].record.id)
-    return found
+def kept(replica: Replica[Charter], commons: CommonsId) -> list[Record]:
+    """Its sets, as it gives them to others."""
+    packs = [pack for plane in SYNCED_PLANES for pack in all_packs(replica, commons, plane)]
+    return [sealed.record for pack in packs for sealed in read_pack(pack).records]
 
 
 def check_against_plain_sets(replica: Replica[Charter], commons: CommonsId) -> None:
     """Sets, views and sums, computed from nothing, equal what the replica says."""
-    records = kept(replica, replica._store, commons)
+    records = kept(replica, commons)
     charter_records = [r for r in records if r.header.plane == Plane.CHARTER]
     catalogue = [r for r in records if r.header.plane == Plane.CATALOGUE]
     charter = judge(charter_records, commons)
@@ -286,9 +285,9 @@ def test_a_rebuild_and_a_restart_change_nothing(history: list[tuple[int, str, in
         world = World(make)
         for who, what, number in history:
             world.act(who, what, number)
-        for replica in world.replicas:
+        for replica, store in zip(world.replicas, world.stores, strict=True):
             before = replica.digest(world.commons)
-            again = Replica(replica._store, CommonsMeaning(), dice())
+            again = Replica(store, CommonsMeaning(), dice())
             assert again.digest(world.commons) == before
             assert replica.rebuild(world.commons) == before
 
@@ -303,7 +302,7 @@ def test_a_failed_write_leaves_memory_as_the_disk_is(history: list[tuple[int, st
     with stores("sqlite") as make:
         world = World(make)
         failing = world.replicas[0]
-        store = failing._store
+        store = world.stores[0]
         put_state = store.put_state
 
         def fail(*arguments: Any) -> None:

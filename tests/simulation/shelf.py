@@ -6,6 +6,7 @@ records of admitted authors are in the set.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -18,10 +19,15 @@ from p2pcommons.core.seal import Seal, Sealed, pack_value, read_pack, seal
 from p2pcommons.errors import FormError, RemoteProtocolError
 from p2pcommons.sync.digest import EMPTY, add
 from p2pcommons.sync.range_index import RangeIndex
+from p2pcommons.sync.sketch import Sketch
+from p2pcommons.sync.spread import Spread
 from p2pcommons.sync.storage import Key, SetState
+from p2pcommons.sync.verified import VerifiedSeals
 
 NOW_MS = 1_750_000_000_000
 COMMONS = CommonsId(sha256(b"a commons").digest())
+
+_VERIFIED = VerifiedSeals()  # one for all shelves: in a crowd each signature is met by everybody
 
 TREES: dict[Seal, dict[Span, bytes]] = {}
 """What authors know of the trees they sealed, in case only a part of one is put on a shelf."""
@@ -76,6 +82,7 @@ class Shelf:
         self.trees: dict[Seal, dict[Span, bytes]] = {}
         self.cursors: dict[tuple[CommonsId, int], Key] = {}
         self.numbers: dict[CommonsId, int] = {}
+        self.spreads: dict[CommonsId, Spread] = defaultdict(Spread)
         self.lost: set[bytes] = set()
         self.told: set[bytes] = set()  # commons that are announced
         self.paused = False
@@ -96,6 +103,7 @@ class Shelf:
             self.sets[CommonsId(commons)][sealed.record.header.plane][sealed.record.id] = sealed
             self.trees.setdefault(sealed.seal, {}).update(TREES[sealed.seal])
             self.numbers[CommonsId(commons)] += 1
+            self.spreads[CommonsId(commons)].wrote([sealed.record.id], NOW_MS)
 
     def ids(self, commons: bytes = COMMONS) -> tuple[set[bytes], set[bytes]]:
         charter, catalogue = self.sets[CommonsId(commons)]
@@ -117,6 +125,12 @@ class Shelf:
 
     def ranges(self, commons: CommonsId, plane: int) -> RangeIndex:
         return RangeIndex((s.record.header.time, s.record.id) for s in self.sets[commons][plane].values())
+
+    def sketch(self, commons: CommonsId, plane: int) -> Sketch:
+        return Sketch(self.sets[commons][plane])
+
+    def named(self, commons: CommonsId, plane: int, prefixes: Sequence[bytes]) -> list[list[bytes]]:
+        return [[i for i in self.sets[commons][plane] if i.startswith(prefix)] for prefix in prefixes]
 
     def page(
         self, commons: CommonsId, plane: int, after: Key | None, bytes_max: int
@@ -146,23 +160,26 @@ class Shelf:
 
     def receive(self, commons: CommonsId, packs: Sequence[Any], now_ms: int) -> Taken:
         new, refused = 0, {}
+        ids: list[bytes] = []
         for value in packs:
             try:
-                pack = read_pack(value)
+                pack = read_pack(value, _VERIFIED.check)
             except FormError as error:
                 raise RemoteProtocolError(error.code, error.detail) from error
             self.trees.setdefault(pack.seal, {}).update(pack.known)
             refused.update(pack.faults)
             for sealed in pack.records:
+                was_here = sealed.record.id in self.sets[commons][sealed.record.header.plane]
                 code = self._take(commons, sealed, now_ms)
                 if code == "new":
                     new += 1
                 elif code:
                     refused[sealed.record.id] = code
+                if not was_here and code in ("new", ""):
+                    ids.append(sealed.record.id)
         new += self._ground(commons)
         self.numbers[commons] += new
-        ids = [sealed.record.id for value in packs for sealed in read_pack(value).records]
-        return Taken(new, refused, [identifier for identifier in ids if identifier not in refused])
+        return Taken(new, refused, ids)
 
     def _take(self, commons: CommonsId, sealed: Sealed, now_ms: int) -> str:
         identifier, plane = sealed.record.id, sealed.record.header.plane
@@ -200,9 +217,11 @@ class Shelf:
         named = {prev for sealed in waiting for prev in sealed.record.header.prev}
         return sorted(named - self.sets[commons][0].keys() - self.pending.keys())
 
-    def lacking(self, commons: CommonsId, ids: Sequence[bytes], now_ms: int) -> list[bytes]:
-        here = {identifier for sets in self.sets[commons] for identifier in sets}
-        return [identifier for identifier in ids if identifier not in here]
+    def spread(self, commons: CommonsId) -> Spread:
+        return self.spreads[commons]
+
+    def lacking(self, commons: CommonsId, ids: Sequence[bytes]) -> list[bytes]:
+        return [identifier for identifier in ids if not any(identifier in held for held in self.sets[commons])]
 
     def wanted_bodies(self, commons: CommonsId) -> list[bytes]:
         return sorted(self.lost)

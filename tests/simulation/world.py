@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 
 from p2pcommons.core.identity import SigningKey
+from p2pcommons.sync.choice import FEATURE as SKETCH
 from p2pcommons.sync.events import Event
 from p2pcommons.sync.handshake import Role, direct_channel
 from p2pcommons.sync.library import Library
@@ -14,6 +15,7 @@ from p2pcommons.sync.session import FEATURES, Session
 from simulation.shelf import NOW_MS, key_of
 
 CHANNEL = direct_channel(b"a certificate")
+NO_SKETCH = tuple(feature for feature in FEATURES if feature != SKETCH)
 _SOON_MS = 2_000  # deadlines nearer than this belong to what is going on
 _DELIVERIES_MAX = 20_000
 
@@ -48,7 +50,7 @@ class End:
         key: SigningKey,
         expected: bytes | None,
         *,
-        eager: bool = False,
+        eager: bool = True,
         features: Sequence[str] = FEATURES,
     ) -> None:
         random = dice(int.from_bytes(key.public[:4], "big") + role)
@@ -59,11 +61,13 @@ class End:
         )  # fmt: skip
         self.sent: deque[bytes] = deque()
         self.events: list[Event] = []
+        self.carry: Callable[[bytes], bytes] = lambda frame: frame  # what a link makes of a frame on its way
         self.frames = 0
         self.bytes = 0
 
     def flush(self) -> None:
-        while frames := self.session.data_to_send():
+        while said := self.session.data_to_send():
+            frames = [self.carry(frame) for frame in said]
             self.sent.extend(frames)
             self.frames += len(frames)
             self.bytes += sum(map(len, frames))
@@ -83,7 +87,7 @@ class Link:
         *,
         choose: Chooser = always(0),  # noqa: B008
         names: tuple[str, str] = ("node one", "node two"),
-        eager: tuple[bool, bool] = (False, False),
+        eager: tuple[bool, bool] = (True, True),
         features: tuple[Sequence[str], Sequence[str]] = (FEATURES, FEATURES),
     ) -> None:
         self.clock = clock or Clock()

@@ -302,6 +302,20 @@ def test_recovery_words_bring_a_person_back_under_a_new_key() -> None:
     assert set(person.keys) == names(BOB, CAROL, DAVE)
 
 
+def test_a_key_that_words_replaced_is_left_behind_until_it_is_purged() -> None:
+    world = World()
+    bob = world.bring(BOB)
+    device = world.device(BOB, EVE, bob)
+    first = world.rotate(CAROL, BOB, bob)
+    world.rotate(DAVE, CAROL, first)
+    charter = world.judge()
+    assert set(charter.left_behind(DAVE.public)) == names(BOB, CAROL)
+    assert set(charter.left_behind(EVE.public)) == names(BOB, CAROL), "another device of the person is told too"
+    assert charter.left_behind(ALICE.public) == ()
+    world.purge(ALICE, [first, device], BOB)
+    assert BOB.public not in world.judge().left_behind(EVE.public)
+
+
 def test_other_words_or_a_past_without_the_door_bring_nobody_back() -> None:
     world = World()
     bob = world.bring(BOB)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from p2pcommons.cli import connection
 from p2pcommons.cli.importing import Import, LineNumbers, Summary
-from p2pcommons.cli.main import COMMANDS, main
+from p2pcommons.cli.main import COMMANDS, build_parser, main
 from p2pcommons.cli.output import Output, printable
 from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.errors import NotFound, P2PCommonsError
@@ -57,6 +57,8 @@ PROMISED = [
     "peer-list",
     "peer-remove",
     "peer-block",
+    "peer-unblock",
+    "trust-clock",
     "identity-show",
     "identity-words",
     "identity-device",
@@ -193,6 +195,15 @@ def test_wrong_usage_exits_with_2_and_says_it_on_stderr(line: str, capsys: pytes
     assert code == 2 and said.out == "" and "usage: p2pcommons" in said.err
 
 
+@pytest.mark.parametrize(
+    ("said", "means"), [((), None), (("--introductions",), True), (("--no-introductions",), False)]
+)
+def test_introductions_are_told_yes_or_no_or_left_to_the_local_network(
+    said: tuple[str, ...], means: bool | None
+) -> None:
+    assert build_parser().parse_args(["up", *said]).introductions is means
+
+
 def test_help_loads_no_network_no_database_no_numerics() -> None:
     program = (
         "import sys; from p2pcommons.cli.main import build_parser; build_parser().format_help();"
@@ -227,7 +238,9 @@ def test_a_refusal_is_one_line_on_stderr_and_exit_code_1(verbs: FakeVerbs, capsy
     assert said.out == "" and said.err.count("\n") == 1 and "p2pcommons search" in said.err
 
 
-@pytest.mark.parametrize("command", ["peer list", "peer add 127.0.0.1:1", "peer remove x", "peer block x"])
+@pytest.mark.parametrize(
+    "command", ["peer list", "peer add 127.0.0.1:1", "peer remove x", "peer block x", "peer unblock x"]
+)
 def test_peers_need_a_running_node_and_say_so(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command.split(), "--data", str(tmp_path)]) == 1
     assert "p2pcommons up" in capsys.readouterr().err

@@ -9,6 +9,7 @@ from p2pcommons.sync.chains import Chains
 
 KEY = SigningKey(b"k" * 32)
 COMMONS = b"c" * 32
+NOW_MS = 1_000
 LONG_MS = 10 * 60 * 1000
 
 
@@ -23,9 +24,9 @@ def test_two_records_behind_one_are_a_fork() -> None:
     chains = Chains()
     first = _record(ZEROS, 1)
     one, other = _record(first.id, 2), _record(first.id, 3)
-    assert chains.note(COMMONS, first) is None
-    assert chains.note(COMMONS, one) is None
-    fork = chains.note(COMMONS, other)
+    assert chains.note(COMMONS, first, NOW_MS) is None
+    assert chains.note(COMMONS, one, NOW_MS) is None
+    fork = chains.note(COMMONS, other, NOW_MS)
     assert fork is not None and (fork.after, set(fork.records)) == (first.id, {one.id, other.id})
 
 
@@ -35,8 +36,10 @@ def test_a_chain_in_any_order_twice_over_and_in_both_planes_is_none() -> None:
     second = _record(first.id, 2)
     third = _record(second.id, 3)
     elsewhere = _record(ZEROS, 1, plane=Plane.CHARTER)
-    assert [chains.note(COMMONS, each) for each in (third, first, second, first, third, elsewhere)] == [None] * 6
-    assert chains.note(b"d" * 32, _record(first.id, 4)) is None  # another commons
+    assert [chains.note(COMMONS, each, NOW_MS) for each in (third, first, second, first, third, elsewhere)] == [
+        None
+    ] * 6
+    assert chains.note(b"d" * 32, _record(first.id, 4), NOW_MS) is None  # another commons
 
 
 def test_a_node_that_dials_itself_is_no_copy() -> None:

@@ -13,12 +13,14 @@ from p2pcommons.commons.draft import (
     draft_from_json,
     edit_body_change,
     edit_body_new,
+    edit_new,
     merge_patch,
     withdraw_body,
 )
 from p2pcommons.commons.edit import read_edit, read_withdraw
 from p2pcommons.commons.entry import EntryRecord, EntryView, entry_record, fold, fold_single
 from p2pcommons.commons.entry_json import entry_json, fields_json
+from p2pcommons.commons.vocabulary import FIELDS, Kind
 from p2pcommons.core.record import ZEROS, Record, build, decode_body, entry_id
 from p2pcommons.errors import FormError
 
@@ -360,3 +362,22 @@ def test_a_withdraw_body_fits() -> None:
     assert read_withdraw(decode_body(withdraw_body("sold"))) == ("sold",)
     with pytest.raises(FormError, match="bad_field"):
         withdraw_body("a\0b")
+
+
+VALUES: dict[str, Any] = {
+    "text": "Œuvre à voir", "date": "1848", "languages": ["fr", "br"], "count": 12.0, "licence": "CC0-1.0",
+    "url": "https://example.org/a", "identifier": "isbn:9782070360024", "reference": "tate:A1", "access": "public",
+    "type": "image", "subtype": "music", "place": {"name": "Minou", "lat": 48.3, "lon": -4.6},
+    "agent": {"name": "Anne", "role": "painter"}, "media": {"id": "ab" * 32, "alt": {"fr": "Phare"}, "size": 3},
+    "terms": {"days": 3}, "stops": [{"name": "Port", "lat": 1, "lon": 2}],
+}  # fmt: skip
+
+
+@given(st.sets(st.sampled_from(sorted(FIELDS))), st.booleans())
+def test_what_a_draft_writes_is_what_its_body_is_read_as(names: set[str], imported: bool) -> None:
+    entry: dict[str, Any] = {"type": "image", "title": {"fr": "Un titre", "und": "A title"}}
+    for name in names - entry.keys():
+        value = VALUES[FIELDS[name].form.name]
+        entry[name] = [value, value] if FIELDS[name].kind is Kind.SET else value
+    draft = draft_from_json(entry | ({"source": "tate:A1"} if imported else {}))
+    assert edit_new(draft) == read_edit(decode_body(edit_body_new(draft)))

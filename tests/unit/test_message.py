@@ -12,6 +12,8 @@ from p2pcommons.core.limits import (
     LISTING_MAX,
     LISTING_NAME_BYTES_MAX,
     NEWS_IDS_MAX,
+    PEER_STATEMENT_BYTES_MAX,
+    PEERS_TOLD_MAX,
     REFUSALS_MAX,
 )
 from p2pcommons.errors import LocalProtocolError, RemoteProtocolError
@@ -33,14 +35,24 @@ MESSAGES = [
     m.Want(1, 1, (ID,)),
     m.Packs(1, 1, 2, Key(5, ID), [[0] * 8]),
     m.Packs(1, 1, 0, None, []),
+    m.Packs(1, 1, 0, None, [], 3),
     m.Confirm(1, 0, ((ID, "later"),)),
     m.Refuse(1, 0, ((ID, "not_admitted"),)),
     m.Done(1, 0),
     m.End("idle", "nothing was heard"),
     m.Browse(),
     m.News(2, 1, (ID, b"\x02" * 32)),
-    m.Eager(2, True),
+    m.Eager(2, 3),
     m.Listing(((ID, "Lavoirs du Léon"), (b"\x02" * 32, ""))),
+    m.Introduce(None, 1),
+    m.Introduce((b"\x95", b"\x04" * 64), 3),
+    m.Peers((((b"\x95", b"\x04" * 64), 255),)),
+    m.Reached("2001:db8::1", 3, 1),
+    m.Open((m.Echo(3, m.AFRESH), replace(OPENING, slot=4, hint=bytes(16)))),
+    m.Want(1, 1, (ID[:8], ID)),
+    m.Symbols(1, 1, 2047, bytes(22)),
+    m.Symbols(1, 0, 0, b""),
+    m.More(1, 1, 2048),
 ]
 
 
@@ -76,7 +88,7 @@ def test_a_hello_may_say_more_than_is_known() -> None:
         (b"\x07", "bad_frame"),
         (b"\x90", "bad_frame"),
         (b"\x91\xc3", "bad_frame"),
-        (b"\x91\x11", "unknown_message"),
+        (b"\x91\x7f", "unknown_message"),
         (b"\x91\xff", "unknown_message"),
         (b"\x92\x0b\x07", "bad_message"),  # a value too few
         (encode([11, 4096, 0]), "bad_message"),  # no slot
@@ -89,8 +101,8 @@ def test_a_hello_may_say_more_than_is_known() -> None:
         (encode([3, 0, ""]), "bad_message"),
         (encode([3, 0, "a" * 49]), "bad_message"),
         (encode([4, []]), "bad_message"),
-        (encode([4, [[1, 0, [0, ID], [0, ID]], [1, 0, [0, ID], [0, ID]]]]), "bad_message"),  # one slot twice
-        (encode([4, [[1, 16, [0, ID], [0, ID]]]]), "bad_message"),  # an unknown flag
+        (encode([4, [[1, 0, [0, ID], [0, ID], b""], [1, 0]]]), "bad_message"),  # one slot twice
+        (encode([4, [[1, 16, [0, ID], [0, ID], b""]]]), "bad_message"),  # an unknown flag
         (encode([5, 0, 0, b""]), "bad_message"),
         (encode([6, 0, 0, [2**63, ID]]), "bad_message"),
         (encode([7, 0, 0, []]), "bad_message"),
@@ -108,9 +120,32 @@ def test_a_hello_may_say_more_than_is_known() -> None:
         (encode([15, 0, 0, []]), "bad_message"),
         (encode([15, 0, 0, [ID] * (NEWS_IDS_MAX + 1)]), "bad_message"),
         (encode([15, 0, 2, [ID]]), "bad_message"),
+        (encode([17, None, 4]), "bad_message"),
+        (encode([17, [b"", bytes(64)], 0]), "bad_message"),
+        (encode([17, [bytes(PEER_STATEMENT_BYTES_MAX + 1), bytes(64)], 0]), "bad_message"),
+        (encode([17, [b"\x95", bytes(63)], 0]), "bad_message"),
+        (encode([18, []]), "bad_message"),
+        (encode([18, [[[b"\x95", bytes(64)], 0]]]), "bad_message"),
+        (encode([18, [[[b"\x95", bytes(64)], 256]]]), "bad_message"),
+        (encode([18, [[[b"\x95", bytes(64)], 1]] * (PEERS_TOLD_MAX + 1)]), "bad_message"),
+        (encode([19, "x" * 46, 0, 0]), "bad_message"),
+        (encode([19, "", 256, 0]), "bad_message"),
+        (encode([4, [[1, 0, [0, ID]]]]), "bad_message"),
+        (encode([4, [[1, 0, [0, ID], [0, ID]]]]), "bad_message"),  # no hint
+        (encode([4, [[1, 0, [0, ID], [0, ID], bytes(15)]]]), "bad_message"),
+        (encode([7, 0, 0, [bytes(9)]]), "bad_message"),
+        (encode([20, 0, 0, 0, bytes(21)]), "bad_message"),
+        (encode([20, 0, 0, 1, b""]), "bad_message"),
+        (encode([20, 0, 0, 2047, bytes(44)]), "bad_message"),
+        (encode([20, 0, 0, 2048, bytes(22)]), "bad_message"),
+        (encode([21, 0, 0, 0]), "bad_message"),
+        (encode([21, 0, 0, 2049]), "bad_message"),
         (encode([15, 0, 0, [b"short"]]), "bad_message"),
-        (encode([16, 0, 1]), "bad_message"),
-        (encode([16, 4096, True]), "bad_message"),
+        (encode([16, 0, True]), "bad_message"),
+        (encode([16, 0, 16]), "bad_message"),
+        (encode([16, 4096, 1]), "bad_message"),
+        (encode([8, 1, 1, 0, 16, []]), "bad_message"),
+        (encode([8, 1, 1, 1, 0, []]), "bad_message"),
         (encode([0, {"a": bytes(HELLO_BYTES_MAX)}]), "bad_message"),
     ],
 )

@@ -77,27 +77,51 @@ def test_after_is_left_out_only_within_a_chain() -> None:
     assert [len(item) for item in packed(records, [0, 2, 3])[7]] == [4, 4, 3]
 
 
+def test_what_a_body_tells_of_its_header_does_not_travel() -> None:
+    records = chain(2)
+    for item, one in zip(packed(records, [0, 1])[7], records, strict=True):
+        assert one.header.body_hash not in b"".join(item)
+        assert one.header_bytes.endswith(item[-3] + b"\xc4\x20" + one.header.body_hash + bytes([len(one.body or b"")]))
+
+
+@pytest.mark.parametrize("size", [1, 127, 128, 255, 256, 65_535, 65_536])
+def test_a_body_of_any_size_gives_its_header_back(size: int) -> None:
+    body = b"\x80" if size == 1 else encode({"t": "a" * (size - (5 if size < 260 else 6))})
+    assert len(body) == size
+    made = record(0, body=body)
+    assert read_pack(packed([made], [0])).records[0].record == made
+
+
 def test_an_erased_record_travels_with_its_header_alone() -> None:
     records = chain(3)
     erased = [records[0], records[1]._replace(salt=None, body=None), records[2]]
     value = packed(erased, [0, 1, 2])
-    assert value[7][1][1:] == [b"", b""]
+    assert [len(item) for item in value[7]] == [4, 1, 3]
     read = read_pack(value)
     assert [item.record for item in read.records] == erased
     assert read.faults == ()
+    assert [len(item) for item in packed(erased, [1, 2])[7]] == [2, 3]
 
 
-def test_a_bad_body_loses_its_record_only() -> None:
-    records = chain(3)
-    value = packed(records, [0, 1, 2])
+def test_a_changed_body_breaks_the_seal() -> None:
+    value = packed(chain(3), [0, 1, 2])
     value[7][1][-1] = value[7][1][-1].replace(b"number 1", b"number 7")
-    read = read_pack(value)
+    assert refusal(value) == "bad_seal"
+
+
+def test_a_body_that_should_not_have_been_signed_loses_its_record_only() -> None:
+    records = chain(3)
+    body = b"\x81\xa1a\xcc\x01"  # 1 in two bytes
+    records[1] = record(1, after=records[0].id, body=body)
+    records[2] = record(2, after=records[1].id)
+    read = read_pack(packed(records, [0, 1, 2]))
     assert [item.record for item in read.records] == [records[0], records[2]]
-    assert read.faults == ((records[1].id, "bad_body_hash"),)
+    assert read.faults == ((records[1].id, "not_canonical"),)
 
 
-def test_the_signature_is_asked_for_once_and_before_bodies() -> None:
+def test_the_signature_is_asked_for_once_and_before_bodies_are_read() -> None:
     records = chain(20)
+    records[3] = record(3, after=records[2].id, body=b"no body")
     value = packed(records, range(20))
     asked: list[tuple[bytes, bytes, bytes]] = []
 
@@ -105,7 +129,6 @@ def test_the_signature_is_asked_for_once_and_before_bodies() -> None:
         asked.append((author, signature, message))
         return False
 
-    value[7][3][-1] = b"no body"
     with pytest.raises(FormError, match="bad_seal"):
         read_pack(value, check)
     assert asked == [(ALICE.public, value[4], seal_message(COMMONS, 20, root([item.id for item in records])))]
