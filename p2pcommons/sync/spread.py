@@ -63,11 +63,11 @@ class Spread:
     def is_new(self, identifier: bytes, now_ms: int) -> bool:
         """Whether it came so lately that who was told of it may not have it yet."""
         found = self._here.get(identifier[:CLAIM_BYTES])
-        return found is not None and found[1] + CLAIM_MS_MAX > now_ms
+        return found is not None and _is_soon(found[1] + CLAIM_MS_MAX, now_ms)
 
     def is_sought(self, identifier: bytes, now_ms: int) -> bool:
         """Whether a neighbour was asked for it, and may give it yet."""
-        return self._claims.get(identifier[:CLAIM_BYTES], 0) > now_ms
+        return _is_soon(self._claims.get(identifier[:CLAIM_BYTES], 0), now_ms)
 
     def claim(self, identifier: bytes, now_ms: int, until_ms: int) -> int | None:
         """Ask for it, and let nobody else be asked until then; or until when it is not free (None: it was).
@@ -75,7 +75,7 @@ class Spread:
         An id, or how it begins.
         """
         taken = self._claims.get(identifier[:CLAIM_BYTES])
-        if taken is not None and taken > now_ms:
+        if taken is not None and _is_soon(taken, now_ms):
             return taken
         self.hold(identifier, until_ms)
         return None
@@ -102,3 +102,8 @@ class Spread:
         """So many came whole that were here; whether that is more than the allowance."""
         self._credit = max(self._credit - twice * _TWICE_SHARE, -2 * _TWICE_SHARE)
         return self._credit < 0
+
+
+def _is_soon(until_ms: int, now_ms: int) -> bool:
+    # What is further ahead than anything is waited for was reckoned before the clock was set back: it is over.
+    return now_ms < until_ms <= now_ms + CLAIM_MS_MAX

@@ -66,6 +66,7 @@ class Kind(NamedTuple):
 DEEDS: dict[str, Kind] = {
     "write": Kind(people.write, 30),
     "write many": Kind(people.write_many, 4),
+    "write very many": Kind(people.write_very_many, 0.3),
     "edit": Kind(people.edit, 14),
     "import": Kind(people.import_, 6),
     "withdraw": Kind(people.withdraw, 2),

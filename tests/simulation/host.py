@@ -45,7 +45,25 @@ class _Fragile:
 
 
 class FragileMemory(_Fragile, MemoryStore):
-    """In plain dicts."""
+    """In plain dicts; sorts them once for all reads between two transactions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sorted: dict[tuple[bytes, int], Any] = {}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._sorted = {}
+        with super().transaction():
+            yield
+
+    def _of_plane(self, commons: CommonsId, plane: int) -> Any:
+        if self._in_transaction:
+            return super()._of_plane(commons, plane)
+        found = self._sorted.get((commons, plane))
+        if found is None:
+            found = self._sorted[commons, plane] = super()._of_plane(commons, plane)
+        return found
 
     def copied(self) -> FragileMemory:
         """What it holds now; what a transaction replaces is shared."""

@@ -28,6 +28,8 @@ from simulation.host import Host
 from simulation.universe import Universe
 
 _SOURCES = ("https://example.org/1", "https://example.org/2", "urn:isbn:9782070360024")
+_FEW = 8
+_LONG_SHARE = 0.003  # of records are texts that fill frames
 _STAMP = bytes(8)  # doors of these worlds ask for no work
 
 
@@ -84,6 +86,12 @@ def write_many(world: Universe, host: Host, random: Random) -> None:
     _write(world, host, random, random.randint(20, 150))
 
 
+def write_very_many(world: Universe, host: Host, random: Random) -> None:
+    """More than news can tell and a sketch can show, on one of few hosts."""
+    if len(world.hosts) <= _FEW:
+        _write(world, host, random, random.randint(1_100, 3_500))
+
+
 def _write(world: Universe, host: Host, random: Random, count: int) -> None:
     key = random.choice(host.keys)
     if world.charter(host, key) is None:
@@ -91,8 +99,10 @@ def _write(world: Universe, host: Host, random: Random, count: int) -> None:
     drafts = []
     for number in range(count):
         about = sha256(b"%d %d " % (host.number, number) + random.randbytes(16)).digest()
-        body = encode_body({"set": {"type": "text", "title": f"{host.number}, {random.randrange(1000)}"}})
-        drafts.append(Draft(1, about, (), "entry.edit", body))
+        values = {"type": "text", "title": f"{host.number}, {random.randrange(1000)}"}
+        if random.random() < _LONG_SHARE:
+            values["description"] = random.randbytes(random.randint(1_000, 30_000)).hex()
+        drafts.append(Draft(1, about, (), "entry.edit", encode_body({"set": values})))
     if world.put(host, key, 1, drafts):
         world.say(f"host {host.number} writes {count}")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from p2pcommons.core.limits import CLAIM_MS_FIRST, CLAIM_MS_MAX, GOSSIP_IDS_MAX, NEWS_IDS_MAX
 from simulation.crowd import LINK_MS, Crowd, names, neighbours
 from simulation.shelf import records_of
-from simulation.town import FOUNDER, Town
+from simulation.town import FOUNDER, House, Town
 
 SOON_MS = 30_000  # all that was told is asked for, and all claims have ended, long before that
 
@@ -235,3 +235,77 @@ def test_whole_sessions_are_equal_soon_after_a_partition_heals(seed: int) -> Non
     town.run(delays * LINK_MS)
     assert {frozenset(house.here) for house in town.houses} == {frozenset(town.written)}
     assert not town.ended
+
+
+def back_among(count: int, *, liars: Sequence[int] = (), silent: bool = False) -> tuple[Town, House]:
+    """A town in which all know all; node 0 comes back, and dials everybody at once.
+
+    `liars` have lost all bodies, or (`silent`) never answer.
+    """
+    town = Town(count, [(a, b) for b in range(count) for a in range(b)], 1, jitter=0.1)
+    town.run(65_000)
+    home, made = town.houses[0], records_of(FOUNDER, 1, range(60), tree=1)
+    for record in made[:20]:
+        town.write(0, record)
+    town.run(CLAIM_MS_MAX)
+    for end in list(home.ends):
+        town.cut(end)
+    for record in made[20:]:
+        town.write(town.random.randrange(1, count), record)
+        town.run(30)
+    town.run(CLAIM_MS_MAX)
+    for number in liars:
+        if silent:
+            town.deaf.add(number)
+        else:
+            town.houses[number].lost |= set(town.written)
+    home.bodies = 0
+    for number in (*liars, *(n for n in range(1, count) if n not in liars)):
+        town.connect(0, number)
+        town.run(2)
+    return town, home
+
+
+def test_who_comes_back_to_many_neighbours_gets_what_it_missed_about_once() -> None:
+    town, home = back_among(7)
+    town.run(20 * LINK_MS)
+    assert home.here.keys() == set(town.written)
+    assert home.bodies <= 1.1 * 40
+    town.run(SOON_MS)
+    assert not town.ended
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_what_the_first_one_asked_does_not_give_is_had_from_the_next(silent: bool) -> None:
+    town, home = back_among(4, liars=[1], silent=silent)
+    town.run(2 * CLAIM_MS_FIRST)
+    assert home.here.keys() == set(town.written)
+    assert not town.ended
+
+
+def test_a_want_that_is_settled_without_the_record_holds_nobody_up() -> None:
+    town = Town(3, [(0, 1), (0, 2)], 1)
+    town.run(65_000)
+    (record,) = records_of(FOUNDER, 1, [1], tree=1)
+    town.houses[1].lost.add(record.record.id)
+    town.write(1, record, far=True)  # it is told by its id, and asked for
+    town.run(10 * LINK_MS)
+    assert not town.houses[0].here
+    town.write(2, record, far=True)
+    town.run(10 * LINK_MS)
+    assert record.record.id in town.houses[0].here
+
+
+def test_while_records_come_all_the_time_links_do_not_open_all_the_time() -> None:
+    town = Town(3, [(0, 1), (1, 2)], 1)
+    town.run(65_000)
+    made = records_of(FOUNDER, 1, range(600), tree=1)
+    for at, record in enumerate(made):
+        if at == 200:  # its openings cross what is under way
+            town.connect(0, 2)
+            opened = town.frames[4]
+        town.write(at % 3, record)
+        town.run(5)
+    assert 2 <= town.frames[4] - opened <= 16
+    town.run(5_000)
+    assert {frozenset(house.here) for house in town.houses} == {frozenset(town.written)} and not town.ended

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from simulation.fate import ON_DISK, Fate, drawn, large
+from simulation.fate import ON_DISK, Fate, drawn
 from simulation.life import Broken, check, live
 from simulation.people import join, write
 from simulation.seeds import FILE, Kept, kept, shrunk
@@ -42,11 +42,6 @@ def test_a_seed_decides_every_word_and_every_byte() -> None:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         said.add(done.stdout)
     assert len(said) == 1
-
-
-@pytest.mark.slow
-def test_a_thousand_nodes_in_one_world_come_together() -> None:
-    assert live(large(1, 1000)).hosts == 1000
 
 
 # -- the net itself

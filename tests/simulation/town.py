@@ -17,7 +17,7 @@ from p2pcommons.core.seal import Sealed
 from p2pcommons.sync.events import SessionEnded
 from p2pcommons.sync.gossip import Growth
 from p2pcommons.sync.handshake import Role
-from p2pcommons.sync.message import News, starts_like
+from p2pcommons.sync.message import News, Want, starts_like
 from p2pcommons.sync.session import Session
 from simulation.shelf import COMMONS, NOW_MS, Shelf, Taken, key_of, records_of
 from simulation.world import CHANNEL, dice
@@ -90,6 +90,7 @@ class Town:
         self.ended: list[SessionEnded] = []
         self.frames: dict[int, int] = defaultdict(int)  # by type
         self.ids = 0  # told in news
+        self.deaf: set[int] = set()  # nodes that never answer what they are asked for
         self._link_ms, self._jitter = link_ms, jitter
         self._coming: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = 0
@@ -132,11 +133,13 @@ class Town:
             one.up = False
             one.house.ends.remove(one)
 
-    def write(self, number: int, record: Sealed) -> None:
-        """A person writes on this node."""
+    def write(self, number: int, record: Sealed, *, far: bool = False) -> None:
+        """A person writes on this node; `far`: it came from far away, rather."""
         house = self.houses[number]
         self.written[record.record.id] = house.here[record.record.id] = self.now_ms
         house.put([record])
+        if far:
+            house.spreads[COMMONS].came([record.record.id], None, int(self.now_ms))
         self._grow(house)
 
     def _say(self, end: End) -> None:
@@ -150,7 +153,7 @@ class Town:
             self.at(end.wake_ms, self._wake, end, end.wake_ms)
 
     def _arrive(self, end: End, frame: bytes) -> None:
-        if end.up:
+        if end.up and not (end.house.number in self.deaf and starts_like(frame, Want)):
             end.house.bytes += len(frame)
             self.frames[frame[1]] += 1
             if starts_like(frame, News):

@@ -392,3 +392,22 @@ def test_a_peer_that_does_not_read_is_told_by_an_opening_in_the_end() -> None:
     assert exchange.supply.new_waiting <= GOSSIP_IDS_MAX + 1000
     link.run()
     assert one.ids() == two.ids()
+
+
+def test_a_clock_that_is_set_back_keeps_nothing_back() -> None:
+    spread, (one, two) = ends(2)
+    spread.wrote([A], NOW + 3_600_000)
+    one.tell([A])
+    one.hear(1, [B], NOW + 3_600_000)
+    assert one.untold([A], NOW + 3_600_000) == []
+    assert one.untold([A], NOW) == [A]
+    assert two.hear(1, [B], NOW) == [B]
+    assert not spread.is_sought(C, NOW)
+
+
+def test_what_came_is_sought_no_more() -> None:
+    spread, (one, two) = ends(2)
+    one.hear(1, [A], NOW)
+    assert spread.is_sought(A, NOW + 1)
+    two.came([A], {}, 1, None, NOW + 1)
+    assert not spread.is_sought(A, NOW + 1) and spread.is_here(A)
