@@ -96,8 +96,17 @@ async def _bench(call: Call) -> int:
 
     from p2pcommons.cli import bench
 
-    arguments = [*call.arguments.rest, *(["--json"] if call.output.json else [])]
-    return await asyncio.to_thread(bench.main, arguments)
+    return await asyncio.to_thread(bench.main, call.arguments)
+
+
+def _bench_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--entries", type=int, default=69_202, help="how many entries of the catalogue (all of it: 69,202)"
+    )
+    parser.add_argument("--runs", type=int, default=3, help="how often import and first sync are repeated (3)")
+    parser.add_argument("--large", action="store_true", help="also 1,000,000 entries: some minutes and 2 GB more")
+    parser.add_argument("--folder", type=Path, help="where the large commons is kept, to be used again the next time")
+    parser.add_argument("--markdown", action="store_true", help="the table as the README shows it")
 
 
 COMMANDS = (
@@ -106,7 +115,5 @@ COMMANDS = (
     Command("verify", "check every hash and signature", _verify),
     Command("rebuild", "make all views from the records anew", _rebuild),
     Command("doctor", "look at what commonly goes wrong", _doctor),
-    Command(
-        "bench", "measure this machine with the project's own benchmark", _bench, needs=Needs.NOTHING, passes_on=True
-    ),
+    Command("bench", "measure this machine with the project's own benchmark", _bench, _bench_options, Needs.NOTHING),
 )

@@ -22,6 +22,7 @@ from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import StoreError
 from p2pcommons.network.link import Link, LinkLost
 from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.standing import Standing, but_for
 from p2pcommons.node.values import Instant, PeerCommons
 from p2pcommons.sync.compression import compressed, opened
 from p2pcommons.sync.events import (
@@ -51,7 +52,6 @@ from p2pcommons.sync.peering import PeerMessage
 from p2pcommons.sync.session import FEATURES, Session, State
 
 logger = logging.getLogger(__name__)
-_REASONS_TOLD_MAX = 5
 _FRAMES_AT_ONCE: Final = 32  # small frames that came and wait to be taken together
 _FRAME_BYTES_SMALL: Final = 16 * 1024  # what comes live is smaller; such frames wait in 0.5 MiB at worst
 _FRAMES_WAITING_MAX = 256  # frames behind a slow reader
@@ -83,42 +83,6 @@ class Why(NamedTuple):
 
     why: str
     code: str
-
-
-@dataclass(slots=True)
-class Standing:
-    """How one commons stands with this peer."""
-
-    state: str = "comparing"
-    why: str = ""
-    code: str = ""
-    received: int = 0
-    sent: int = 0
-    have: int = 0
-    of: int = 0
-    owed: int = 0
-    """Records that are new here since both were found the same, and that the peer is not known to have."""
-    reckoned: int = -1
-    """The state of the sets here up to which `owed` counts."""
-    written: int = -1
-    """The state that this node's own last write made."""
-
-    def become(self, state: str, why: str = "", code: str = "") -> None:
-        """Stand so from now on."""
-        self.state, self.why, self.code = state, why, code
-        self.have = self.of = 0
-
-    def shown(self, here: bool = True) -> tuple[str, str, str]:
-        """State, why and code now: what was written since is not there before the peer confirmed it.
-
-        `here`: whether the charter is here; where it is not, two that hold the same hold nothing.
-        """
-        if self.state != "same" or (not self.owed and self.reckoned >= self.written):
-            if self.state == "same" and not here:
-                return self.state, "neither has its charter yet", "waiting"
-            return self.state, self.why, self.code
-        new = f"{self.owed:,} new records are" if self.owed > 1 else "what is new here is"
-        return "sending", f"{new} not confirmed there yet", "sending"
 
 
 @dataclass(slots=True)
@@ -486,7 +450,7 @@ class Meeting:
             case Compared():
                 self.runtime.comparisons[event.method, event.reason] += 1
             case Completed():
-                self._standing(event.commons).become("same", *_but_for(event))
+                self._standing(event.commons).become("same", *but_for(event))
             case OwedChanged():
                 standing = self._standing(event.commons)
                 standing.owed, standing.reckoned = event.count, event.number
@@ -550,16 +514,6 @@ def _receive_all(session: Session, frames: deque[bytes], now_ms: int) -> list[Ev
     while frames and not session.is_over:
         events += session.receive_data(frames.popleft(), now_ms)
     return events
-
-
-def _but_for(event: Completed) -> tuple[str, str]:
-    """What an equal set leaves out, for people and for programs."""
-    if not event.but_for:
-        return "", ""
-    told = sorted(event.reasons, key=lambda reason: -reason[1])[:_REASONS_TOLD_MAX]  # a peer may name any number
-    reasons = ", ".join(f"{count} {code}" for code, count in told)
-    code = {"paused": "disk-low", "later": "later"}.get(told[0][0] if told else "", "not-admitted")
-    return f"complete but for {event.but_for} records: {reasons}", code
 
 
 def _printable(text: str) -> str:

@@ -15,6 +15,7 @@ from p2pcommons.core.limits import (
     CLAIM_MS_MAX,
     CLAIM_MS_MIN,
     GOSSIP_IDS_MAX,
+    HOPS_MAX,
     NEWS_IDS_MAX,
 )
 from p2pcommons.sync.spread import CLAIM_BYTES, Spread
@@ -105,12 +106,12 @@ class Gossip:
         self.known = Known()
         self.their_reach = REACH_FIRST
         """Records after fewer hops go to the peer whole."""
-        self.reach = REACH_FIRST if eager else 0
-        """Records after fewer hops are asked for whole."""
+        self._reach = REACH_FIRST if eager else 0
         self.reach_asked = REACH_FIRST
         """The greatest one that the peer may have acted on so far."""
         self._reach_told = REACH_FIRST
         self._spread = spread
+        self._spread.join()
         self._eager = eager
         self._narrowed = 0  # how often the reach was of no use
         self._hold_off = 0  # occasions to widen it that are passed over
@@ -122,7 +123,13 @@ class Gossip:
         self._answer_ms: float | None = None  # smoothed, and how it varies
         self._varies_ms = 0.0
         self._patience_ms = CLAIM_MS_FIRST
+        self._closed = False
         self.due_ms: int | None = None
+
+    @property
+    def reach(self) -> int:
+        """Records after fewer hops are asked for whole."""
+        return HOPS_MAX if self._eager and self._spread.is_sparse else self._reach
 
     @property
     def lag_ms(self) -> int:
@@ -254,7 +261,7 @@ class Gossip:
             self._lag_ms -= -(-self._lag_ms // 8)
         if hops is not None:
             self._narrow(count - len(new) - len(refused) + raced)
-        elif answered and self._eager and self.reach < _REACH_MAX:
+        elif answered and self._eager and self._reach < _REACH_MAX:
             self._widen()
 
     def settled(self, plane: int) -> None:
@@ -270,6 +277,9 @@ class Gossip:
 
     def close(self) -> None:
         """The link is gone: what was asked over it is free for others."""
+        if not self._closed:
+            self._closed = True
+            self._spread.part()
         for name, asked in self._asked.items():
             if asked.until_ms:
                 self._spread.release(name)
@@ -290,11 +300,11 @@ class Gossip:
         if self._hold_off:
             self._hold_off -= 1
         elif self._spread.affords():
-            self.reach += 1
+            self._reach += 1
 
     def _narrow(self, twice: int) -> None:
-        if twice > 0 and self._spread.overspends(twice) and self.reach > 0:
-            self.reach -= 1
+        if twice > 0 and not self._spread.is_sparse and self._spread.overspends(twice) and self._reach > 0:
+            self._reach -= 1
             self._narrowed = min(self._narrowed + 1, _HOLD_OFF_MAX)
             self._hold_off = 2**self._narrowed
 

@@ -18,8 +18,9 @@ FAR: Final = HOPS_MAX + 1
 CLAIM_BYTES: Final = 8
 """Of an id stand for it where it is asked for: openings find no more of it (chapter 32)."""
 
+_FEW_LINKS: Final = 4  # a record comes so often at most, and has a long way to go: all of it whole
 _TWICE_SHARE: Final = 64  # one record in so many may come twice
-_CREDIT_MAX: Final = 4 * _TWICE_SHARE
+_CREDIT_MAX: Final = 32 * _TWICE_SHARE
 
 
 class Spread:
@@ -33,6 +34,20 @@ class Spread:
         self._here: OrderedDict[bytes, tuple[int, int]] = OrderedDict()  # hops it made to here, when it came
         self._claims: OrderedDict[bytes, int] = OrderedDict()  # until when nobody else is asked
         self._credit = 0
+        self._links = 0
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether this node has so few links that every record may come over each of them."""
+        return self._links <= _FEW_LINKS
+
+    def join(self) -> None:
+        """One more link tells news of this commons."""
+        self._links += 1
+
+    def part(self) -> None:
+        """One link less does."""
+        self._links -= 1
 
     def wrote(self, ids: Iterable[bytes], now_ms: int) -> None:
         """These were written here."""

@@ -134,6 +134,7 @@ class Crowd:
         ends[0].other, ends[1].other = ends[1], ends[0]
         for end in ends:
             end.node.ends.append(end)
+            self.at(self.now_ms, self._ask_reach, end)
         if opens:
             self.at(self.now_ms + delay_ms, self._round, ends[0])
         elif self._rounds:

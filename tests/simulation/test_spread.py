@@ -36,7 +36,30 @@ def test_a_record_comes_to_a_thousand_nodes_about_once_and_soon() -> None:
     assert crowd.per_node(lambda found: found.ids, ids) <= 14
 
 
-@pytest.mark.parametrize("count", [3, 20, 100])
+def test_over_few_links_a_record_comes_whole_all_the_way() -> None:
+    count, ids = 14, names(3, 20)
+    crowd = Crowd(count, [(a, a + 1) for a in range(count - 1)], 3, jitter=0.0)
+    crowd.run(1000)
+    for at, identifier in enumerate(ids):
+        crowd.at(1000 * (at + 2), crowd.write, 0, identifier)
+    crowd.run(1000 * (len(ids) + 2) + SOON_MS)
+    assert [crowd.delays(identifier) for identifier in ids] == [[float(hop) for hop in range(count)]] * len(ids)
+    assert crowd.per_node(lambda found: found.wants, ids) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_over_few_links_no_record_comes_more_often_than_there_are_links(seed: int) -> None:
+    count, ids = 20, names(seed, 50)
+    ring = [(a, (a + 1) % count) for a in range(count)]
+    crowd = Crowd(count, [*ring, *((a, (a + 7) % count) for a in range(0, count, 2))], seed)
+    for at, identifier in enumerate(ids):
+        crowd.at(15 * (at + 1), crowd.write, crowd.random.randrange(count), identifier)
+    crowd.run(SOON_MS)
+    assert all(len(crowd.delays(identifier)) == count for identifier in ids)
+    assert crowd.per_node(lambda found: found.bodies, ids) <= 2.2
+
+
+@pytest.mark.parametrize("count", [20, 100])
 def test_links_learn_what_comes_twice(count: int) -> None:
     links = neighbours(count, Random(count)) if count > 20 else [(a, b) for a in range(count) for b in range(a)]
     ids = names(count, 400 if count < 100 else 250)

@@ -46,10 +46,10 @@ A, B, C = IDS[:3]
 NOW = 5_000
 
 
-def ends(number: int, *, reach: int = 0) -> tuple[Spread, list[Gossip]]:
-    """One node's ends of so many links; `reach`: what the peers have asked for."""
+def ends(number: int, *, reach: int = 0, others: int = 8) -> tuple[Spread, list[Gossip]]:
+    """One node's ends of so many links, and `others` of which nothing comes; `reach`: what the peers have asked for."""
     spread = Spread()
-    made = [Gossip(spread) for _ in range(number)]
+    made = [Gossip(spread) for _ in range(number + others)][:number]
     for gossip in made:
         gossip.their_reach = reach
     return spread, made
@@ -173,6 +173,20 @@ def test_records_that_come_twice_are_asked_for_whole_no_more() -> None:
         one.came([], {}, 1, 1, NOW)
     assert one.reach == one.reach_to_tell() == 0 and one.reach_to_tell() is None
     assert one.reach_asked == REACH_FIRST, "what is on its way was asked for"
+
+
+def test_who_has_few_neighbours_has_all_of_it_whole_and_nobody_else() -> None:
+    spread, links = ends(4, others=0)
+    for gossip in links:
+        assert gossip.reach == gossip.reach_to_tell() == HOPS_MAX
+        gossip.came([], {}, 10_000, HOPS_MAX - 1, NOW)
+        assert gossip.reach == HOPS_MAX, "each record comes four times at most"
+    fifth = Gossip(spread)
+    assert [gossip.reach_to_tell() for gossip in links] == [REACH_FIRST] * 4 and fifth.reach_to_tell() is None
+    fifth.close()
+    fifth.close()
+    assert [gossip.reach_to_tell() for gossip in links] == [HOPS_MAX] * 4
+    assert Gossip(Spread(), eager=False).reach == 0
 
 
 def test_a_refused_record_did_not_come_twice() -> None:
@@ -365,9 +379,9 @@ def frame_of(shelf: Shelf, number: int, hops: int) -> bytes:
 def test_whole_records_may_come_at_any_time_within_the_reach_that_was_asked() -> None:
     link, one, two = met(eager=True)
     hearer = link.ends[1]
-    hearer.events += hearer.session.receive_data(frame_of(one, 1, REACH_FIRST - 1), link.clock.now_ms)
+    hearer.events += hearer.session.receive_data(frame_of(one, 1, HOPS_MAX - 1), link.clock.now_ms)
     assert not hearer.told(SessionEnded) and one.ids() == two.ids()
-    hearer.events += hearer.session.receive_data(frame_of(one, 2, REACH_FIRST), link.clock.now_ms)
+    hearer.events += hearer.session.receive_data(frame_of(one, 2, HOPS_MAX), link.clock.now_ms)
     assert [event.code for event in hearer.told(SessionEnded)] == ["unexpected_message"]  # type: ignore[attr-defined]
 
 

@@ -18,7 +18,6 @@ from typing import Any, Final
 
 from p2pcommons import __version__
 from p2pcommons.cli.bench.differences import between, scattered
-from p2pcommons.cli.bench.large import ENTRIES as LARGE
 from p2pcommons.cli.bench.large import large
 from p2pcommons.cli.bench.live import live
 from p2pcommons.cli.bench.searching import searching
@@ -31,9 +30,8 @@ _SIZES: Final = (10_000, 100_000, 1_000_000)
 _LIVE: Final = 200
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print; exit code 0."""
-    options = _parser().parse_args(arguments)
+def main(options: argparse.Namespace) -> int:
+    """Measure and print; exit code 0. `options`: `entries`, `runs`, `large`, `folder`, `json`, `markdown`."""
     if options.folder is not None:
         options.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="p2pcommons-bench-") as folder:
@@ -48,18 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for situation, method, reason in choices():
             print(f"    {situation:<50} {method:<8} {reason}")
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="p2pcommons bench", description="Measure this machine with a real catalogue.")
-    parser.add_argument("--entries", type=int, default=WORKS, help=f"how many entries of the catalogue ({WORKS:,})")
-    parser.add_argument("--runs", type=int, default=3, help="how often import and first sync are repeated (3)")
-    parser.add_argument("--large", action="store_true", help=f"also {LARGE:,} entries: some minutes and 2 GB more")
-    parser.add_argument("--folder", type=Path, help="where the large commons is kept, to be used again the next time")
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument("--json", action="store_true", help="one JSON document")
-    how.add_argument("--markdown", action="store_true", help="the table as the README shows it")
-    return parser
 
 
 async def _measure(folder: Path, options: argparse.Namespace) -> list[Figure]:

@@ -112,8 +112,10 @@ def printed(figures: Sequence[Figure]) -> str:
 def markdown(figures: Sequence[Figure]) -> str:
     """The same for a README; of the many differences those of which something is asked, in large sets."""
     lines = ["| what | asked | measured |", "|---|---|---|"]
+    told = {figure.differences for figure in figures if figure.asked is not None and not figure.name.startswith(" ")}
     for figure in figures:
-        if figure.differences is not None and (figure.asked is None or (figure.entries or 0) < _LARGE_FROM):
+        is_small = (figure.entries or 0) < _LARGE_FROM
+        if figure.differences is not None and (figure.asked is None or is_small or figure.differences not in told):
             continue
         asked = "" if figure.asked is None else f"{figure.asked} {figure.unit}".strip()
         spread = f" ({figure.spread})" if figure.spread else ""
