@@ -15,6 +15,7 @@ HINT_COUNTS: Final = 16
 """Counts of cells 1 to 16, told in an opening: 16 bytes, and the estimate is mostly within a third of the truth."""
 
 FIRST_SYMBOLS_MIN: Final = 8  # fewer are not worth a frame: 176 bytes tell three differences or so
+_MORE_SYMBOLS_MIN: Final = 32
 _FEW: Final = 32
 _WEIGHT: Final = lcm(*range(1, HINT_COUNTS + 1))
 
@@ -59,7 +60,11 @@ def first_symbols(estimated: int, more: int) -> int:
 
 
 def next_symbols(received: int, found: int, estimated: int) -> int:
-    """How many symbols to ask for in all, where those received told `found` items and left an estimated rest."""
+    """How many symbols to ask for in all, where those received told `found` items and left an estimated rest.
+
+    So many that a third portion is needed about once in a thousand times: a round trip costs more than symbols do.
+    """
     error = estimated // 8 + 2 * isqrt(estimated)  # what stays unread is mostly more than it seems
-    enough = symbols_for(found + estimated + error)
-    return min(max(enough, received + received // 8 + FIRST_SYMBOLS_MIN), SKETCH_SYMBOLS_MAX)
+    wanted = found + estimated + error
+    enough = symbols_for(wanted) + 2 * isqrt(wanted)
+    return min(max(enough, received + received // 4 + _MORE_SYMBOLS_MIN), SKETCH_SYMBOLS_MAX)
