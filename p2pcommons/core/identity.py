@@ -36,11 +36,13 @@ TAG_SKETCH: Final = b"p2pcommons sketch v1\0"
 TAG_VIEW: Final = b"p2pcommons view v1\0"
 TAG_CHARTER: Final = b"p2pcommons charter v1\0"
 TAG_ACT: Final = b"p2pcommons act v1\0"
+TAG_ASSEMBLY: Final = b"p2pcommons assembly v1\0"
 TAG_INVITATION: Final = b"p2pcommons invitation v1\0"
 TAG_DEVICE_LINE: Final = b"p2pcommons device line v1\0"
 TAG_HELLO: Final = b"p2pcommons hello v1\0"
 TAG_FOLLOW: Final = b"p2pcommons follow v1\0"
 TAG_PEER: Final = b"p2pcommons peer v1\0"
+TAG_RECIPE: Final = b"p2pcommons recipe v1\0"
 
 _P: Final = 2**255 - 19
 _L: Final = 2**252 + 27742317777372353535851937790883648493

@@ -77,8 +77,9 @@ SEND_MS_MAX: Final = 120_000  # one frame: 1 MiB at 9 KB/s; a peer that takes le
 LINKS_MAX: Final = 256  # links a node accepts at a time, those still connecting included
 LINKS_PER_HOST_MAX: Final = 16  # of these from one IP address (an IPv6 /64 is one): a school behind one router
 PENALTY_MS: Final = (
-    10_000  # a link that broke the protocol counts as open for so long: 1.6 bad sessions a second from a host
+    10_000  # a link that broke the protocol, or of a blocked node, counts as open so long: 1.6 a second from a host
 )
+KNOCK_MS: Final = 3_000  # and a connection that became no session: 5 a second, 5 ms of work each
 
 # -- the local network (chapter 34)
 LAN_POLL_MS: Final = 2_000  # how often interfaces are looked at: half a millisecond each time
@@ -148,6 +149,31 @@ DOORS_REMEMBERED_MAX: Final = 16 * 1024  # bodies read lately: some 10 MiB, save
 DOOR_BODY_REMEMBERED_MAX: Final = 512  # bytes of such a body: joins have 150; longer ones would fill memory
 PROOFS_REMEMBERED_MAX: Final = 256 * 1024  # proofs of doors found good: 150 bytes each, where checking one costs 100 us
 
+# -- rules and tallies (chapter 24)
+OPTIONS_MAX: Final = 64  # between which a judgment chooses: more is no question to people
+OPTION_CHARACTERS_MAX: Final = 200  # the name of one: a line on a page
+GRADES_MAX: Final = 10  # of a judgment: people tell seven apart
+THRESHOLD_PARTS_MAX: Final = 1000  # p and q of a qualified majority: 2/3, 999/1000
+LICENCE_CHARACTERS_MAX: Final = 512  # of a commons' default licence: expressions of ten names have 200
+CHARTER_FILE_BYTES_MAX: Final = 256 * 1024  # a template of a charter: ours have 20 KiB
+
+# -- moderation (chapter 23)
+MODERATION_IDS_MAX: Final = 32  # reports, hidings or keys that one act names: more is done in several
+
+# -- recipes (chapter 24)
+RECIPE_BYTES_MAX: Final = 1024 * 1024  # the whole bundle, as it comes: two languages take 60 KiB
+RECIPE_FILE_BYTES_MAX: Final = 512 * 1024  # of one file, unpacked
+RECIPE_LINEAGE_MAX: Final = 64  # commons that it came through: one a year for a lifetime
+RECIPE_TEXT_CHARACTERS_MAX: Final = 16 * 1024  # of one text: a rule is some sentences, a charter some pages
+
+# -- assemblies and removals (chapters 21, 22)
+CLOSERS_MAX: Final = 31  # who may close one vote: as many as the rule `closing` allows
+BALLOT_REPLACES_MAX: Final = 32  # earlier ballots of one person that a ballot names
+EXCLUDED_MAX: Final = 512  # ballots that a closing says why it left out: 25 KiB
+REMOVAL_HEADS_MAX: Final = 256  # keys and planes of one person that a removal names heads of
+KEPT_MAX: Final = 512  # records that one act lets count again
+BALLOTS_REMEMBERED_MAX: Final = 32 * 1024  # bodies read lately: some 20 MiB, saves most of folding anew
+
 # -- lines that people paste (chapters 21, 30)
 ADDRESS_CHARACTERS_MAX: Final = 512  # a key of 48, a host name of 253 and a path
 INVITATION_ADDRESSES_MAX: Final = 8  # more would not fit a QR code that a telephone reads
@@ -156,8 +182,11 @@ DEVICE_LINE_COMMONS_MAX: Final = 64  # commons named in one line for a new devic
 DEVICE_LINE_CHARACTERS_MAX: Final = 8 * 1024  # 64 commons and 8 addresses take 4 KiB
 
 # -- the node's own doors (not part of the wire)
+API_URL_BYTES_MAX: Final = 512 * 1024  # the longest search: four filters of 16 texts, 500 characters of 12 bytes each
 API_BODY_BYTES_MAX: Final = 1024 * 1024  # one JSON request; batches and imports are streams
+API_CONNECTIONS_MAX: Final = 512  # at a time: browsers and programs, and as many links as a proxy may pass on
 BATCH_LINE_BYTES_MAX: Final = 256 * 1024  # one line of a batch
+PACK_FILE_COMMONS_MAX: Final = 4096  # commons that one pack file names: as many as a session can
 PAGE_ITEMS_MAX: Final = 500
 PAGE_ITEMS_DEFAULT: Final = 50
 RANKED_MATCHES_MAX: Final = 5000  # above, newest first instead of by relevance
