@@ -28,8 +28,10 @@ from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.errors import FormError, Refused
 from p2pcommons.node.folder import API_TOKEN, running_node
 from p2pcommons.node.values import (
+    ActInfo,
     BatchAnswer,
     Change,
+    CharterInfo,
     Check,
     CommonsInfo,
     DigestInfo,
@@ -42,6 +44,7 @@ from p2pcommons.node.values import (
     HistoryItem,
     IdentityInfo,
     Invitation,
+    MembersInfo,
     Metric,
     NearbyCommons,
     PackInfo,
@@ -152,10 +155,18 @@ class Client:
         return await self._all(NearbyCommons, "/commons/nearby")
 
     async def create_commons(
-        self, name: str, *, join: str = "invite", languages: Sequence[str] = (), territory: str | None = None
+        self,
+        name: str,
+        *,
+        join: str | None = None,
+        languages: Sequence[str] = (),
+        territory: str | None = None,
+        charter: str | None = None,
     ) -> CommonsInfo:
         """Found a commons."""
-        body = {"name": name, "join": join, "languages": list(languages), "territory": territory}
+        chosen = {"join": join, "territory": territory, "charter": charter}
+        body: dict[str, Any] = {"name": name, "languages": list(languages)}
+        body |= {field: value for field, value in chosen.items() if value is not None}
         return from_json(CommonsInfo, (await self._connection.send("POST", "/commons", body)).value)
 
     async def get_commons(self, commons: CommonsId) -> CommonsInfo:
@@ -180,6 +191,37 @@ class Client:
         """Join by an invitation line."""
         answered = await self._connection.send("POST", "/commons/join", {"invitation": invitation})
         return from_json(CommonsInfo, answered.value)
+
+    async def charter(self, commons: CommonsId, language: str = "en") -> CharterInfo:
+        """The rules of a commons in words."""
+        found = await self._connection.get(f"/commons/{commons.hex()}/charter", [("language", language)])
+        return from_json(CharterInfo, found)
+
+    async def members(self, commons: CommonsId) -> MembersInfo:
+        """Who is in, and by which ways one comes in."""
+        return from_json(MembersInfo, await self._connection.get(f"/commons/{commons.hex()}/members"))
+
+    async def purge(
+        self, commons: CommonsId, *, keys: Sequence[PublicKey] = (), entrances: Sequence[bytes] = ()
+    ) -> ActInfo:
+        """Take keys out for good, and close ways in."""
+        body = {"keys": [did_key(key) for key in keys], "entrances": [one.hex() for one in entrances]}
+        return from_json(ActInfo, (await self._connection.send("POST", f"/commons/{commons.hex()}/purge", body)).value)
+
+    async def name_stewards(
+        self,
+        commons: CommonsId,
+        *,
+        add: Sequence[PublicKey] = (),
+        end: Sequence[PublicKey] = (),
+        quorum: int | None = None,
+    ) -> ActInfo:
+        """Make and unmake stewards."""
+        body: dict[str, Any] = {"add": [did_key(key) for key in add], "end": [did_key(key) for key in end]}
+        if quorum is not None:
+            body["quorum"] = quorum
+        path = f"/commons/{commons.hex()}/stewards"
+        return from_json(ActInfo, (await self._connection.send("POST", path, body)).value)
 
     async def digest(self, commons: CommonsId) -> DigestInfo:
         """One consistent moment of a commons."""

@@ -63,8 +63,24 @@ STATUS: Final[tuple[tuple[type[P2PCommonsError], HTTPStatus], ...]] = (
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
     (P2PCommonsError, HTTPStatus.INTERNAL_SERVER_ERROR),
 )
-# Refusals that say "you may not" rather than "this cannot be".
-FORBIDDEN: Final = frozenset({"not-a-member", "not-allowed", "joining-closed"})
+# Refusals that are no fault of the request's form: by code, whatever class they are of.
+BY_CODE: Final[Mapping[str, HTTPStatus]] = {
+    # "you may not" rather than "this cannot be"
+    "not-a-member": HTTPStatus.FORBIDDEN,
+    "not-a-steward": HTTPStatus.FORBIDDEN,
+    "not-allowed": HTTPStatus.FORBIDDEN,
+    "joining-closed": HTTPStatus.FORBIDDEN,
+    # well-formed, and of no place here
+    "bad-cursor": HTTPStatus.NOT_FOUND,
+    # not as things stand here now
+    "commons-waiting": HTTPStatus.CONFLICT,
+    "no-commons": HTTPStatus.CONFLICT,
+    "unknown-entrance": HTTPStatus.CONFLICT,  # named in a body: the address itself is there
+    "unknown-member": HTTPStatus.CONFLICT,
+    "not-withdrawn": HTTPStatus.CONFLICT,
+    "too-few-stewards": HTTPStatus.CONFLICT,
+    "stopping": HTTPStatus.SERVICE_UNAVAILABLE,
+}
 
 # What aiohttp itself raises, by status.
 HTTP_CODES: Final[Mapping[int, tuple[str, str]]] = {
@@ -96,8 +112,8 @@ def http_code(code: str) -> str:
 
 def status_of(error: P2PCommonsError) -> HTTPStatus:
     """The status that an error is answered with."""
-    if isinstance(error, Refused) and http_code(error.code) in FORBIDDEN:
-        return HTTPStatus.FORBIDDEN
+    if isinstance(error, (Refused, LocalProtocolError)) and (found := BY_CODE.get(http_code(error.code))) is not None:
+        return found
     return next(status for kind, status in STATUS if isinstance(error, kind))
 
 

@@ -9,7 +9,7 @@ Ids and keys come as bytes, parsed at the door. Refusals are raised, with stable
     EntryWithdrawn  `withdrawn`, with who, when, why
     EntryChanged    `entry-changed`, with the present entry
     Conflict        other states in the way, e.g. `commons-waiting` (nothing here yet to write to)
-    Refused         `not-a-member`, `not-allowed`, `joining-closed` (403); `unknown-format`, `bad-cursor`,
+    Refused         `not-a-member`, `not-a-steward`, `not-allowed`, `joining-closed` (403); `unknown-format`, `bad-cursor`,
                     `bad-address`, `bad-invitation`, `unknown-language` … (400)
     FormError       an entry, file or value that is not what it must be (400)
     StoreError      the folder cannot be used just now (503)
@@ -27,8 +27,10 @@ from p2pcommons.commons.query import Query
 from p2pcommons.core.identity import PublicKey
 from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.node.values import (
+    ActInfo,
     BatchAnswer,
     Change,
+    CharterInfo,
     Check,
     CommonsInfo,
     DigestInfo,
@@ -40,6 +42,7 @@ from p2pcommons.node.values import (
     HistoryItem,
     IdentityInfo,
     Invitation,
+    MembersInfo,
     Metric,
     NearbyCommons,
     PackInfo,
@@ -121,9 +124,22 @@ class Verbs(Protocol):
         ...
 
     async def create_commons(
-        self, name: str, *, join: str = "invite", languages: Sequence[str] = (), territory: str | None = None
+        self,
+        name: str,
+        *,
+        join: str | None = None,
+        languages: Sequence[str] = (),
+        territory: str | None = None,
+        charter: str | None = None,
     ) -> CommonsInfo:
-        """Found a commons: the caller is founder, member and follower."""
+        """Found a commons: the caller is founder, member and follower.
+
+        `charter`: a template (`charter_text.TEMPLATES`), else the default rules; `join` None: as its charter says.
+        """
+        ...
+
+    async def charter(self, commons: CommonsId, language: str = "en") -> CharterInfo:
+        """The rules of a commons in words. NotFound `unknown-commons`; Conflict `commons-waiting`."""
         ...
 
     async def get_commons(self, commons: CommonsId) -> CommonsInfo:
@@ -144,6 +160,31 @@ class Verbs(Protocol):
 
     async def join(self, invitation: str) -> CommonsInfo:
         """Follow the commons of an invitation line and join it as soon as its charter is here."""
+        ...
+
+    async def members(self, commons: CommonsId) -> MembersInfo:
+        """Who is in, who are stewards, and by which ways one comes in. NotFound, Conflict `commons-waiting`."""
+        ...
+
+    async def purge(
+        self, commons: CommonsId, *, keys: Sequence[PublicKey] = (), entrances: Sequence[bytes] = ()
+    ) -> ActInfo:
+        """Stewards: take keys out for good, with all they wrote, and close ways in.
+
+        Refused `not-a-steward`, `nothing-named`; Conflict `too-few-stewards`, where nobody could act any more; NotFound
+        `unknown-member`, `unknown-entrance`.
+        """
+        ...
+
+    async def name_stewards(
+        self,
+        commons: CommonsId,
+        *,
+        add: Sequence[PublicKey] = (),
+        end: Sequence[PublicKey] = (),
+        quorum: int | None = None,
+    ) -> ActInfo:
+        """Stewards: make and unmake stewards, and say how many must agree from then on. Refusals as for `purge`."""
         ...
 
     async def digest(self, commons: CommonsId) -> DigestInfo:

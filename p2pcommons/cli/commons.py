@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 def _create_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME")
-    parser.add_argument("--join", choices=("invite", "open", "vote"), default="invite", help="who may join (invite)")
+    parser.add_argument(
+        "--join", choices=("invite", "open", "vote"), help="who may join (as its charter says, else by invitation)"
+    )
+    parser.add_argument(
+        "--charter", choices=("association", "collection", "federation"),
+        help="the rules to begin with: a group that knows each other, a collection open to all, groups that act together",
+    )  # fmt: skip
     parser.add_argument("--territory", metavar="CODE", help="INSEE or ISO 3166-2 code, such as 29019 or FR-29")
     parser.add_argument("--language", metavar="fr", action="append", default=[], help="may be given several times")
 
@@ -22,7 +28,11 @@ def _create_arguments(parser: argparse.ArgumentParser) -> None:
 async def _create(call: Call) -> int:
     given = call.arguments
     made = await call.verbs.create_commons(
-        given.name, join=given.join, languages=tuple(given.language), territory=given.territory
+        given.name,
+        join=given.join,
+        languages=tuple(given.language),
+        territory=given.territory,
+        charter=given.charter,
     )
     call.output.document(made)
     call.output.say(made.id.hex())

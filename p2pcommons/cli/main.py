@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from p2pcommons import __version__
-from p2pcommons.cli import commons, connection, entries, exchange, host, node, peers, upkeep
+from p2pcommons.cli import charters, commons, connection, entries, exchange, host, members, node, peers, upkeep
 from p2pcommons.cli.command import Call, Command, Needs
 from p2pcommons.cli.output import Output
 from p2pcommons.config import default_data_folder
@@ -25,6 +25,8 @@ from p2pcommons.errors import P2PCommonsError
 COMMANDS: tuple[Command, ...] = (
     *node.COMMANDS,
     *commons.COMMANDS,
+    *charters.COMMANDS,
+    *members.COMMANDS,
     *entries.COMMANDS,
     *exchange.COMMANDS,
     *peers.COMMANDS,
@@ -35,6 +37,8 @@ COMMANDS: tuple[Command, ...] = (
 
 GROUPS = {
     "commons": "commons: make, follow, join, invite",
+    "charter": "the rules of a commons",
+    "member": "members: list, take out for good, make stewards",
     "entry": "entries: add, show, change, withdraw",
     "peer": "other nodes this one talks to",
     "identity": "who writes here",

@@ -54,11 +54,14 @@ def found(
     stamp_bits: int | None = None,
     stewards: Iterable[bytes] = (),
     quorum: int = 1,
+    template: str | None = None,
+    rules: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Made:
     """A founding record. `entropy`: 32 random bytes; `recovery`: `recovery_hash` of the founder's recovery key.
 
     `stewards`: further keys that are stewards once they have joined; `quorum`: how many steward persons must agree
-    on a purge and on who is steward. With 1, one stolen steward key can empty the commons.
+    on a purge and on who is steward. With 1, one stolen steward key can empty the commons. `template`, `rules`: the
+    charter's words and parameters (chapter 24), which say the same as the fields beside them.
     """
     if not name.strip() or len(name) > NAME_CHARACTERS_MAX:
         raise FormError("bad_name", f"a commons needs a name of 1 to {NAME_CHARACTERS_MAX} characters")
@@ -82,6 +85,8 @@ def found(
     _put(body, "licence", licence)
     _put(body, "announced", announced)
     _put(body, "stamp", _bits(stamp_bits))
+    _put(body, "template", template)
+    _put(body, "rules", None if rules is None else {rule: dict(params) for rule, params in rules.items()})
     return Made(FOUND, body)
 
 

@@ -21,17 +21,21 @@ from p2pcommons.core.words import LANGUAGES, words
 from p2pcommons.errors import LocalProtocolError, Refused
 from p2pcommons.formats.registry import find_format
 from p2pcommons.node.batch import batch
+from p2pcommons.node.charters import charter_info
 from p2pcommons.node.entries import Entries
 from p2pcommons.node.membership import Membership
 from p2pcommons.node.nearby import nearby_commons
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.notices import notices
 from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.stewardship import Stewardship
 from p2pcommons.node.upkeep import Upkeep, digest_info
 from p2pcommons.node.values import (
+    ActInfo,
     Address,
     BatchAnswer,
     Change,
+    CharterInfo,
     Check,
     CommonsInfo,
     DigestInfo,
@@ -44,6 +48,7 @@ from p2pcommons.node.values import (
     IdentityInfo,
     Instant,
     Invitation,
+    MembersInfo,
     Metric,
     NearbyCommons,
     Notice,
@@ -78,6 +83,7 @@ class Commons:
         self._runtime = runtime
         self._neighbours = neighbours
         self._membership = Membership(runtime)
+        self._stewardship = Stewardship(runtime, self._membership)
         self._entries = Entries(runtime, self._membership)
         dialling = neighbours is not None and neighbours.dials
         self._upkeep = Upkeep(runtime, self._notices, neighbours.infos if neighbours and dialling else None)
@@ -255,10 +261,16 @@ class Commons:
         return nearby_commons(here, self._runtime.replica.followed(), places)
 
     async def create_commons(
-        self, name: str, *, join: str = "invite", languages: Sequence[str] = (), territory: str | None = None
+        self,
+        name: str,
+        *,
+        join: str | None = None,
+        languages: Sequence[str] = (),
+        territory: str | None = None,
+        charter: str | None = None,
     ) -> CommonsInfo:
         """Found a commons."""
-        commons = await self._membership.create(name, join, tuple(languages), territory)
+        commons = await self._membership.create(name, join, tuple(languages), territory, charter)
         self._follow_changed()
         return self._info(commons)
 
@@ -287,6 +299,32 @@ class Commons:
         """Write an invitation and give its one line."""
         places = tuple(each.address for each in self._places())[:INVITATION_ADDRESSES_MAX]
         return await self._membership.invite(commons, uses, days, places)
+
+    async def charter(self, commons: CommonsId, language: str = "en") -> CharterInfo:
+        """The rules of a commons in words."""
+        self._membership.charter(commons)
+        return await self._runtime.read(lambda reader: charter_info(reader, commons, language))
+
+    async def members(self, commons: CommonsId) -> MembersInfo:
+        """Who is in, who are stewards, and by which ways one comes in."""
+        return self._stewardship.members(commons)
+
+    async def purge(
+        self, commons: CommonsId, *, keys: Sequence[PublicKey] = (), entrances: Sequence[bytes] = ()
+    ) -> ActInfo:
+        """Take keys out for good, and close ways in."""
+        return await self._stewardship.purge(commons, keys, entrances)
+
+    async def name_stewards(
+        self,
+        commons: CommonsId,
+        *,
+        add: Sequence[PublicKey] = (),
+        end: Sequence[PublicKey] = (),
+        quorum: int | None = None,
+    ) -> ActInfo:
+        """Make and unmake stewards."""
+        return await self._stewardship.name_stewards(commons, add, end, quorum)
 
     async def join(self, invitation: str) -> CommonsInfo:
         """Follow the commons of an invitation and join it as soon as its charter is here."""

@@ -13,6 +13,7 @@ from typing import Final
 
 from p2pcommons.commons.charter import Charter, Entrance
 from p2pcommons.commons.charter_bodies import found, invite, join_by_invitation, join_open
+from p2pcommons.commons.charter_text import founding_fields
 from p2pcommons.commons.doors import recovery_hash
 from p2pcommons.commons.invitation import Invitation as InvitationLine
 from p2pcommons.commons.invitation import parse_invitation
@@ -23,6 +24,7 @@ from p2pcommons.core.identity import SigningKey
 from p2pcommons.core.record import CommonsId, RecordId
 from p2pcommons.errors import Conflict, LocalProtocolError, Refused
 from p2pcommons.node.acting import Acting
+from p2pcommons.node.charters import chosen_rules
 from p2pcommons.node.devices import Devices
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Instant, Invitation
@@ -74,17 +76,23 @@ class Membership:
 
     # -- founding and inviting
 
-    async def create(self, name: str, join: str, languages: tuple[str, ...], territory: str | None) -> CommonsId:
-        """Found a commons. Refused `bad-language`, `bad-territory`."""
+    async def create(
+        self, name: str, join: str | None, languages: tuple[str, ...], territory: str | None, charter: str | None
+    ) -> CommonsId:
+        """Found a commons. Refused `bad-language`, `bad-territory`, `unknown-charter`."""
         _check_place(languages, territory)
         runtime = self._runtime
+        rules = None if charter is None else chosen_rules(charter, join)
+        fields = {"join": join or "invite"} if rules is None else founding_fields(rules)
         made = found(
             name,
             entropy=secrets.token_bytes(32),
             recovery=recovery_hash(runtime.keys.recovery.public),
-            join=join,
             languages=languages,
             territory=territory,
+            template=charter,
+            rules=rules,
+            **fields,
         )
         return await runtime.run(
             lambda: runtime.replica.found(runtime.keys.person, made.kind, made.body, runtime.watch.signing_ms())

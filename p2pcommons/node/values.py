@@ -245,6 +245,85 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
+class ArticleInfo:
+    """One rule of a charter, in words and as what programs read."""
+
+    rule: str  # its id, such as `decide.rule`
+    title: str
+    text: str
+    params: dict[str, Any]  # by name: whole numbers, words, true or false
+    version: Hash  # id of the record that set it; zeros: nothing did, it holds by default
+    review_at: Instant | None  # when it is to be looked at again; None where it holds by default
+    promise: bool  # kept by people: no node computes anything from it
+
+
+@dataclass(frozen=True, slots=True)
+class CharterPart:
+    """A heading, some words, and the rules under it."""
+
+    title: str
+    text: str
+    articles: tuple[ArticleInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CharterInfo:
+    """The charter of a commons in one language."""
+
+    commons: CommonsId
+    name: str
+    template: str  # whose words it has
+    title: str
+    summary: str
+    parts: tuple[CharterPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberInfo:
+    """A member: a person, shown under the key that let them in first."""
+
+    key: PublicKey
+    keys: tuple[PublicKey, ...]  # all that count now, ascending
+    joined_at: Instant  # by the word of who wrote the record that let them in
+    by: PublicKey | None  # who let them in; None for the founder
+    steward: bool
+    you: bool  # this node's person
+
+
+@dataclass(frozen=True, slots=True)
+class EntranceInfo:
+    """A way to become a member: an invitation, or an opening for anyone."""
+
+    id: RecordId
+    author: PublicKey
+    open: bool  # to anyone
+    used: int  # keys that came in by it
+    uses: int | None = None  # for how many it is meant; None: any number
+    expires_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MembersInfo:
+    """Who is in a commons, and by which ways one comes in."""
+
+    commons: CommonsId
+    quorum: int  # how many stewards must agree to take a key out and on who is steward
+    steward: bool  # whether this node's person is one
+    members: tuple[MemberInfo, ...]  # in the order they came
+    entrances: tuple[EntranceInfo, ...]  # ascending by id
+
+
+@dataclass(frozen=True, slots=True)
+class ActInfo:
+    """What became of an act of stewards."""
+
+    done: bool  # False: this person's yes is written, and more are needed
+    agreed: int  # stewards who agree, this person counted
+    needed: int
+    record: RecordId | None = None  # the act's, where it is done
+
+
+@dataclass(frozen=True, slots=True)
 class DigestInfo:
     """One consistent moment of a commons; all zeros while waiting."""
 

@@ -18,6 +18,7 @@ MONTHS: Final = (
     N_("September"), N_("October"), N_("November"), N_("December"),
 )  # fmt: skip
 
+_LAST_MS: Final = 253_402_214_400_000  # the day before the last of our calendar, wherever this machine is
 _DAY: Final = re.compile(r"(?P<year>-?\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2}))?)?(?P<mark>[?~%]?)")
 _MARKS: Final = {
     "~": N_("about {date}"), "?": N_("{date}, perhaps"), "%": N_("about {date}, perhaps"),
@@ -67,7 +68,7 @@ def day_words(texts: Texts, day: int) -> str:
 
 def moment(texts: Texts, instant: int) -> Markup:
     """Unix milliseconds as a `time` element, in this machine's own time."""
-    local = datetime.fromtimestamp(instant / 1000, UTC).astimezone()
+    local = _local(instant)
     words = texts.text(
         "{day} {month} {year}, {clock}",
         day=day_words(texts, local.day),
@@ -85,8 +86,13 @@ def moment_of(texts: Texts, rfc3339: str) -> Markup:
 
 def clock(texts: Texts, instant: int) -> Markup:
     """Unix milliseconds as hour, minute and second."""
-    local = datetime.fromtimestamp(instant / 1000, UTC).astimezone()
+    local = _local(instant)
     return Markup('<time datetime="{}">{}</time>').format(local.isoformat(timespec="seconds"), f"{local:%H:%M:%S}")
+
+
+def _local(instant: int) -> datetime:
+    """An instant that a stranger may have written: one that no calendar has is shown as the last that ours has."""
+    return datetime.fromtimestamp(min(max(instant, 0), _LAST_MS) / 1000, UTC).astimezone()
 
 
 def duration(texts: Texts, seconds: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
+from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.node.folder import API_TOKEN, running_node
 from p2pcommons.node.local import local_client
@@ -123,6 +124,9 @@ async def furnish(node: NodeProcess, place: Path) -> dict[str, str]:
 
         for port in (29, 39):
             await alice.add_peer(f"127.0.0.1:{port}")
+        entrance = parse_invitation((await alice.invite(commons)).invitation).invite
+        assert entrance is not None
+        names["entrance"] = entrance.hex()
         other = await bob.create_commons("Ailleurs")
         names["invitation"] = (await bob.invite(other.id)).invitation
     names["pack"] = str(place / "lavoirs.pack")

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from p2pcommons.cli.main import COMMANDS, main
+from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.core.record import CommonsId, Subject
 from tests.e2e.judging import quiet, refused, started
 from tests.e2e.processes import COMMAND, NodeProcess, answer, command, made_up
@@ -53,6 +54,12 @@ RIGHT = [
     Way("commons unfollow", "'À quitter'", "No longer following"),
     Way("commons invite", "Brest --uses 3 --days 7", r"^p2pcommons:[\w-]+$"),
     Way("commons join", "{invitation}", "Following"),
+    Way("commons create", "Photos --charter collection", r"^[0-9a-f]{64}$", "new"),
+    Way("charter show", "--commons Brest --language fr", "Devenir membre"),
+    Way("charter show", "--commons Brest --exact --language en", r"join: policy open; set by", "live"),
+    Way("member list", "--commons Brest", r"steward \(you\)"),
+    Way("member steward", "--commons Brest --quorum 1", "Done"),
+    Way("member purge", "--commons Brest --entrance {entrance} --yes", "for good"),
     Way(
         "entry add",
         "--commons Brest --type place --title 'Le lavoir' --field place.lat=48,39 --field place.lon=-4.48 "
@@ -121,6 +128,13 @@ WRONG = [
     Way("commons invite", "{waiting}", "connect to a node"),
     Way("commons join", "p2pcommons:rien", "invitation"),
     Way("commons join", "'{invitation_cut}'", "whole"),
+    Way("charter show", "--commons nulle-part", "commons list"),
+    Way("charter show", "--commons {waiting}", "connect to a node"),
+    Way("member list", "--commons nulle-part", "commons list"),
+    Way("member purge", f"--commons Brest {KEY}", "--yes"),
+    Way("member purge", f"--commons Brest {KEY} --yes", "member list"),
+    Way("member steward", f"--commons Brest {KEY}", "member list"),
+    Way("member steward", "--commons Brest --quorum 3", "stewards"),
     Way("entry add", "--commons Brest --type vaisseau --title x", "vaisseau"),
     Way("entry add", "--commons Brest --type place --title x --field titre=y", "titre"),
     Way("entry add", "--commons Brest --type place --title x --field place.lat=123", "lat"),
@@ -257,6 +271,8 @@ async def _furnish(node: NodeProcess, place: Path) -> dict[str, str]:
             await client.add_peer(f"127.0.0.1:{port}")
         await client.recovery_words()
         device = await client.add_device()
+        entrance = parse_invitation((await client.invite(commons)).invitation).invite
+        assert entrance is not None
         await client.pack(place / "pack", commons)
         await client.backup(place / "backup")
     command(node.data, "import", "sample", "--commons", "Brest")
@@ -269,6 +285,7 @@ async def _furnish(node: NodeProcess, place: Path) -> dict[str, str]:
     return names | {
         "commons": commons.hex(),
         "waiting": waiting.hex(),
+        "entrance": entrance.hex(),
         "invitation": invitation,
         "device": device,
         "invitation_cut": invitation[: len(invitation) // 2],
@@ -374,7 +391,7 @@ def test_help_and_version_stand_everywhere_and_tell_of_every_command(capsys: pyt
         assert shown(*name.split(), "--help").startswith("usage: ")
         assert shown(*name.split(), "--version").startswith("p2pcommons ")
     assert called("search", "--version").stdout == called("--version").stdout
-    for hidden in ("media", "loan", "vote", "charter", "ledger", "fork"):
+    for hidden in ("media", "loan", "vote", "ledger", "fork"):
         assert not re.search(rf"^ +{hidden} ", whole, re.MULTILINE), f"{hidden} is told of before it is there"
 
 

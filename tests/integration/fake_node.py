@@ -17,13 +17,18 @@ from p2pcommons.core.limits import BATCH_LINE_BYTES_MAX
 from p2pcommons.core.record import CommonsId, RecordId, Subject, entry_id
 from p2pcommons.errors import Conflict, FormError, NotFound, Refused
 from p2pcommons.node.values import (
+    ActInfo,
     Address,
+    ArticleInfo,
     BatchAnswer,
     Blob,
     Change,
+    CharterInfo,
+    CharterPart,
     Check,
     CommonsInfo,
     DigestInfo,
+    EntranceInfo,
     EntryAnswer,
     EntryChanged,
     EntryJson,
@@ -37,6 +42,8 @@ from p2pcommons.node.values import (
     IdentityInfo,
     Instant,
     Invitation,
+    MemberInfo,
+    MembersInfo,
     Metric,
     NearbyCommons,
     PackInfo,
@@ -151,9 +158,15 @@ class FakeNode:
         )
 
     async def create_commons(
-        self, name: str, *, join: str = "invite", languages: Sequence[str] = (), territory: str | None = None
+        self,
+        name: str,
+        *,
+        join: str | None = None,
+        languages: Sequence[str] = (),
+        territory: str | None = None,
+        charter: str | None = None,
     ) -> CommonsInfo:
-        made = CommonsId(named(name))
+        made, join = CommonsId(named(name)), join or "invite"
         self.known[made] = CommonsInfo(
             made, "here", name, join, tuple(languages), territory, member=True, may_write=True, members=1, records=1
         )
@@ -178,6 +191,45 @@ class FakeNode:
         if invitation != "p2pcommons-invite":
             raise Refused("bad-invitation", "this line is no invitation")
         return next(iter(self.known.values()))
+
+    async def charter(self, commons: CommonsId, language: str = "en") -> CharterInfo:
+        self._check(commons)
+        article = ArticleInfo(
+            "join", "Joining", f"By invitation ({language}).", {"policy": "invite"}, Hash(bytes(32)), None, False
+        )
+        return CharterInfo(commons, "x", "association", "Charter", "", (CharterPart("Who", "", (article,)),))
+
+    async def members(self, commons: CommonsId) -> MembersInfo:
+        self._check(commons)
+        founder = MemberInfo(ALICE, (ALICE,), NOW, None, True, True)
+        way = EntranceInfo(RecordId(bytes(commons)), ALICE, True, 0)
+        return MembersInfo(commons, 1, True, (founder,), (way,))
+
+    async def purge(
+        self, commons: CommonsId, *, keys: Sequence[PublicKey] = (), entrances: Sequence[bytes] = ()
+    ) -> ActInfo:
+        self._check(commons)
+        return self._act([*keys, *entrances])
+
+    async def name_stewards(
+        self,
+        commons: CommonsId,
+        *,
+        add: Sequence[PublicKey] = (),
+        end: Sequence[PublicKey] = (),
+        quorum: int | None = None,
+    ) -> ActInfo:
+        self._check(commons)
+        return self._act([*add, *end, *([] if quorum is None else [bytes([quorum])])])
+
+    def _act(self, names: Sequence[bytes]) -> ActInfo:
+        if not names:
+            raise Refused("nothing-named", "name something")
+        if ALICE in names:
+            raise Conflict("too-few-stewards", "nobody could act any more")
+        if NODE in names:
+            raise NotFound("unknown-member", "no member has this key")
+        return ActInfo(True, 1, 1, RecordId(bytes(32)))
 
     async def digest(self, commons: CommonsId) -> DigestInfo:
         self._check(commons)
@@ -224,7 +276,7 @@ class FakeNode:
             field: tuple(FacetCount(*pair) for pair in Counter(str(entry.get(field)) for entry in found).items())
             for field in query.facets
         }
-        following = str(end) if end < len(found) else None
+        following = f"{end:016}" if end < len(found) else None
         return EntryPage(tuple(found[start:end]), len(found), query.sort or "updated", following, facets)
 
     async def get_entry(self, entry: Subject, commons: CommonsId | None = None) -> EntryAnswer:
@@ -368,7 +420,7 @@ class FakeNode:
             for entry in self.entries.values():
                 yield json.dumps(entry).encode() + b"\n"
 
-        return Export("application/jsonl", 'entries"é.jsonl', chunks())
+        return Export("application/x-ndjson", 'entries"é.jsonl', chunks())
 
     async def pack(self, path: Path, commons: CommonsId | None = None) -> PackInfo:
         self._check(commons)

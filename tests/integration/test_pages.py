@@ -141,7 +141,7 @@ async def test_every_page_is_whole_in_each_language(tmp_path: Path, language: st
         ("/?cursor=xyz", 200),
         ("/?sort=xyz&type=xyz", 200),
         ("/?q=" + "+".join("abcdefghij" * 5), 200),
-        ("/unsettled?cursor=xyz", 400),
+        ("/unsettled?cursor=xyz", 404),
     ],
 )
 async def test_wrong_addresses_answer_with_a_page(tmp_path: Path, path: str, status: int, language: str) -> None:
@@ -556,6 +556,7 @@ async def everything_posted(place: Place, commons: str, entry: str) -> list[tupl
         (f"/commons/{commons}/invite", {"uses": "1", "days": "1"}),
         (f"/commons/{commons}/sample", {}),
         (f"/commons/{commons}/unfollow", {}),
+        (f"/commons/{commons}/members/act", {"do": "purge", "key": did_key(STRANGER)}),
         ("/join", {"invitation": "x"}),
         ("/neighbours", {"address": "h:1"}),
         ("/neighbours/forget", {"address": "h:1"}),
@@ -723,3 +724,35 @@ def test_the_sample_lines_are_what_the_page_loads() -> None:
 
     lines = (files("p2pcommons") / "data" / "sample.jsonl").read_bytes().splitlines()
     assert all(json.loads(line)["source"].startswith("sample:") for line in lines)
+
+
+# -- members
+
+
+async def test_a_steward_asks_first_then_makes_stewards_and_closes_ways_in(tmp_path: Path) -> None:
+    async with founded(tmp_path) as (place, commons):
+        browser, at = place.browser, f"/commons/{commons}/members"
+        page = await browser.get(f"/commons/{commons}")
+        await browser.send(page, f"/commons/{commons}/invite", uses="1", days="1")
+        before = await place.commons.members(bytes.fromhex(commons))  # type: ignore[arg-type]
+        (invited,) = [way.id.hex() for way in before.entrances if not way.open]
+        me = did_key(before.members[0].key)
+        page = await browser.get(at)
+        assert page.status == 200 and "Steward" in page.text and "Close it" in page.text
+        asked = await browser.get(f"{at}/act?do=close&entrance={invited}")
+        assert asked.status == 200 and "Close this way in?" in asked.text
+        token = asked.html.values(f"{at}/act")["form"]
+        done = await browser.send(asked, f"{at}/act")
+        assert "Nobody else comes in by it." in done.text
+        assert invited not in {way.id.hex() for way in (await place.commons.members(bytes.fromhex(commons))).entrances}  # type: ignore[arg-type]
+        for deed in ("purge", "end"):
+            refused = await browser.send(await browser.get(f"{at}/act?do={deed}&key={me}"), f"{at}/act")
+            assert refused.status == 409 and "nobody could act any more" in refused.text
+        for wrong in (
+            {"do": "fly", "key": me},
+            {"do": "purge", "key": did_key(STRANGER)},
+            {"do": "close", "entrance": invited},
+        ):
+            shown = await browser.post(f"{at}/act", {**wrong, "form": token, "accepted": "yes"})
+            assert shown.status == (404 if wrong["do"] == "fly" else 409), (wrong, shown.text)
+        assert len((await place.commons.members(bytes.fromhex(commons))).members) == 1  # type: ignore[arg-type]

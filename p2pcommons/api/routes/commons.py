@@ -7,20 +7,24 @@ from typing import Final
 from aiohttp import web
 
 from p2pcommons.api.auth import Grant
-from p2pcommons.api.forms import ID, Choice, Integer, Items, Text
+from p2pcommons.api.forms import COMMONS, NOT_BLANK, TAG, Choice, Integer, Items, Text
 from p2pcommons.api.operation import Call, Listing, Operation, answer, answer_items, nothing, slice_of
 from p2pcommons.api.routes.peers import ADDRESS
 from p2pcommons.api.schema import CURSOR, LIMIT, Fields, Member, in_path
 from p2pcommons.api.wire import to_json
-from p2pcommons.core.limits import API_BODY_BYTES_MAX
+from p2pcommons.commons.charter_text import TEMPLATES
+from p2pcommons.core.limits import INVITATION_CHARACTERS_MAX
 from p2pcommons.node.values import CommonsInfo, DigestInfo, Invitation, NearbyCommons
 
-COMMONS_ID: Final = in_path("id", ID, "the commons")
+COMMONS_ID: Final = in_path("id", COMMONS, "the commons")
 JOIN: Final = ("invite", "open", "vote")
 UNKNOWN: Final = {404: "`unknown-commons`: not followed here"}
 
 _ADDRESSES_MAX: Final = 32  # addresses to try for one commons
 _LANGUAGES_MAX: Final = 64
+_TERRITORY: Final = "[A-Z]{2}(?:-[A-Z0-9]{1,3})?|[0-9][0-9AB]|[0-9]{3}|[0-9][0-9AB][0-9]{3}"
+_NO_TERRITORY: Final = "give a code of INSEE, such as 29019 or 29, or of ISO 3166-2, such as FR-29"
+_INVITATION: Final = Text(4 * INVITATION_CHARACTERS_MAX, format="invitation")  # with what mail puts in
 _USES_MAX: Final = 10_000
 _DAYS_MAX: Final = 3_650
 
@@ -38,7 +42,11 @@ async def _nearby(call: Call) -> web.StreamResponse:
 async def _create(call: Call) -> web.StreamResponse:
     body = call.body
     made = await call.commons.create_commons(
-        body["name"], join=body["join"], languages=body["languages"], territory=body["territory"]
+        body["name"],
+        join=body["join"],
+        languages=body["languages"],
+        territory=body["territory"],
+        charter=body["charter"],
     )
     return answer(made, status=201, headers={"Location": f"/api/v1/commons/{made.id.hex()}"})
 
@@ -83,10 +91,11 @@ OPERATIONS: Final = (
         "POST", "/api/v1/commons", "createCommons", "Found a commons: the caller is founder, member and follower",
         _create, answer=CommonsInfo, status=201, needs=Grant.OWN,
         body=Fields((
-            Member("name", Text(200), "what people call it", required=True),
-            Member("join", Choice(JOIN), "how one becomes a member", default="invite"),
-            Member("languages", Items(Text(35), _LANGUAGES_MAX), "BCP 47", default=()),
-            Member("territory", Text(20), "INSEE or ISO 3166-2 code"),
+            Member("name", Text(200, 1, NOT_BLANK, "give a name"), "what people call it", required=True),
+            Member("join", Choice(JOIN), "how one becomes a member; else as `charter` says, else `invite`"),
+            Member("languages", Items(Text(35, 1, TAG, "give a BCP 47 tag, such as fr or br"), _LANGUAGES_MAX), "BCP 47", default=()),
+            Member("territory", Text(20, 1, _TERRITORY, _NO_TERRITORY), "INSEE or ISO 3166-2 code"),
+            Member("charter", Choice(TEMPLATES), "the rules to begin with; else those of `association`, by default"),
         )),
     ),
     Operation(
@@ -116,7 +125,7 @@ OPERATIONS: Final = (
     Operation(
         "POST", "/api/v1/commons/join", "joinCommons", "Follow and join the commons of an invitation", _join,
         answer=CommonsInfo, needs=Grant.OWN,
-        body=Fields((Member("invitation", Text(API_BODY_BYTES_MAX), "the pasted line", required=True),)),
+        body=Fields((Member("invitation", _INVITATION, "the pasted line", required=True),)),
     ),
     Operation(
         "GET", "/api/v1/commons/{id}/digest", "getDigest",

@@ -1,12 +1,25 @@
 """Every page, by where it is."""
 
-from p2pcommons.web.views import browse, changing, commons, enter, entries, neighbours, settings, start
+from p2pcommons.web.views import (
+    browse,
+    changing,
+    charter,
+    commons,
+    enter,
+    entries,
+    members,
+    neighbours,
+    settings,
+    start,
+)
 
 VIEWS = (
     *browse.VIEWS,
     *entries.VIEWS,
     *changing.VIEWS,
     *commons.VIEWS,
+    *charter.VIEWS,
+    *members.VIEWS,
     *start.VIEWS,
     *neighbours.VIEWS,
     *settings.VIEWS,

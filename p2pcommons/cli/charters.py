@@ -1,0 +1,59 @@
+"""Commands about the rules of a commons."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from p2pcommons.cli.command import Call, Command, commons_argument, find_commons
+
+if TYPE_CHECKING:
+    from p2pcommons.node.values import ArticleInfo
+
+
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--language", metavar="fr", help="in which language (yours, where its words have it)")
+    parser.add_argument("--exact", action="store_true", help="with ids, parameters and versions")
+    commons_argument(parser)
+
+
+async def _show(call: Call) -> int:
+    given = call.arguments
+    commons = await find_commons(call.verbs, given.commons)
+    shown = await call.verbs.charter(commons, given.language or _language())
+    call.output.document(shown)
+    if call.output.json:
+        return 0
+    call.output.say(f"{shown.title}: {shown.name}")
+    call.output.say(shown.summary)
+    for part in shown.parts:
+        call.output.say("")
+        call.output.say(part.title.upper())
+        if part.text:
+            call.output.say(part.text)
+        for article in part.articles:
+            call.output.say(f"  {article.title}. {article.text}")
+            if given.exact:
+                call.output.say(f"      {_exact(article)}")
+    call.output.say("")
+    call.output.say("Votes are not part of this version yet: until they are, people keep these rules themselves.")
+    return 0
+
+
+def _exact(article: ArticleInfo) -> str:
+    from p2pcommons.api.wire import rfc3339
+
+    said = ", ".join(f"{name} {value}" for name, value in sorted(article.params.items()))
+    if article.review_at is None:
+        return f"{article.rule}: {said}; by default"
+    return f"{article.rule}: {said}; set by {article.version.hex()[:8]}, to review {rfc3339(article.review_at)[:10]}"
+
+
+def _language() -> str:
+    import os
+
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or "en"
+    return spoken[:2].lower() if spoken[:2].isalpha() and spoken[:2].isascii() else "en"
+
+
+COMMANDS = (Command("charter show", "the rules of a commons, in words", _show, _show_arguments),)

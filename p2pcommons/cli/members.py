@@ -1,0 +1,119 @@
+"""Commands about members: list them, and what stewards do about them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from p2pcommons.cli.command import Call, Command, commons_argument, count, entry_id, find_commons
+from p2pcommons.errors import Refused
+
+if TYPE_CHECKING:
+    from p2pcommons.node.values import ActInfo, EntranceInfo
+
+
+async def _list(call: Call) -> int:
+    from p2pcommons.core.identity import did_key
+
+    shown = await call.verbs.members(await find_commons(call.verbs, call.arguments.commons))
+    call.output.document(shown)
+    if call.output.json:
+        return 0
+    call.output.table(
+        ("member", "", "let in by"),
+        [
+            (did_key(key), _role(each.steward, each.you) if at == 0 else "also of the one above", "" if at or each.by is None else did_key(each.by))
+            for each in shown.members
+            for at, key in enumerate((each.key, *(key for key in each.keys if key != each.key)))
+        ],
+    )  # fmt: skip
+    call.output.say("")
+    call.output.table(("way in", "used", ""), [(each.id.hex(), _used(each), _kind(each)) for each in shown.entrances])
+    if shown.quorum > 1:
+        call.output.say(f"{shown.quorum} stewards must agree to take a key out and on who is steward.")
+    return 0
+
+
+def _role(steward: bool, you: bool) -> str:
+    return " ".join(word for word, holds in (("steward", steward), ("(you)", you)) if holds)
+
+
+def _used(entrance: EntranceInfo) -> str:
+    return f"{entrance.used}" if entrance.uses is None else f"{entrance.used} of {entrance.uses}"
+
+
+def _kind(entrance: EntranceInfo) -> str:
+    from p2pcommons.api.wire import rfc3339
+
+    if entrance.open:
+        return "open to anyone"
+    return "invitation" if entrance.expires_at is None else f"invitation until {rfc3339(entrance.expires_at)[:10]}"
+
+
+def _purge_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("keys", metavar="KEY", nargs="*", help="did:key:z6Mk…, as `member list` shows it")
+    parser.add_argument(
+        "--entrance", metavar="ID", type=entry_id, action="append", default=[], help="a way in to close, too"
+    )
+    parser.add_argument("--person", action="store_true", help="all other keys of these persons as well")
+    parser.add_argument("--yes", action="store_true", help="it is meant: what is taken out never comes back")
+    commons_argument(parser)
+
+
+async def _purge(call: Call) -> int:
+    from p2pcommons.core.identity import did_key, parse_did_key
+
+    given = call.arguments
+    commons = await find_commons(call.verbs, given.commons)
+    keys = [parse_did_key(text) for text in given.keys]
+    shown = await call.verbs.members(commons)
+    others = {key for each in shown.members if set(each.keys) & set(keys) for key in each.keys} - set(keys)
+    if given.person:
+        keys += sorted(others)
+        others = set()
+    if not given.yes:
+        raise Refused(
+            "not-confirmed",
+            f"This is for good: {len(keys)} keys, all that they wrote, and {len(given.entrance)} ways in. "
+            "If it is meant, say it again with --yes.",
+        )
+    done = await call.verbs.purge(commons, keys=keys, entrances=given.entrance)
+    _say(call, done, "Taken out for good.")
+    if others and done.done and not call.output.json:
+        call.output.warn(f"Their person stays in by: {', '.join(map(did_key, sorted(others)))}. --person names all.")
+    return 0
+
+
+def _steward_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("keys", metavar="KEY", nargs="*", help="members, by their did:key as `member list` shows it")
+    parser.add_argument("--end", action="store_true", help="they shall be stewards no more")
+    parser.add_argument("--quorum", metavar="N", type=count, help="how many stewards must agree from then on")
+    commons_argument(parser)
+
+
+async def _steward(call: Call) -> int:
+    from p2pcommons.core.identity import parse_did_key
+
+    given = call.arguments
+    keys = [parse_did_key(text) for text in given.keys]
+    commons = await find_commons(call.verbs, given.commons)
+    add, end = ([], keys) if given.end else (keys, [])
+    _say(call, await call.verbs.name_stewards(commons, add=add, end=end, quorum=given.quorum), "Done.")
+    return 0
+
+
+def _say(call: Call, done: ActInfo, text: str) -> None:
+    call.output.document(done)
+    if done.done:
+        call.output.say(text)
+    else:
+        call.output.say(
+            f"You agree: {done.agreed} of {done.needed} stewards. It is done when another one gives the same command."
+        )
+
+
+COMMANDS = (
+    Command("member list", "who is in, who are stewards, and by which ways one comes in", _list, commons_argument),
+    Command("member purge", "stewards: take keys out for good, close ways in", _purge, _purge_arguments),
+    Command("member steward", "stewards: make or unmake stewards", _steward, _steward_arguments),
+)

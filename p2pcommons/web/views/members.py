@@ -1,0 +1,106 @@
+"""Members of a commons: who is in and by which ways one comes in; and what stewards do, each asked for first."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from p2pcommons.core.identity import PublicKey, did_key, parse_did_key
+from p2pcommons.errors import FormError, NotFound
+from p2pcommons.node.values import ActInfo, EntranceInfo, MemberInfo, MembersInfo
+from p2pcommons.web.visit import Answer, Page, Redirect, View, Visit, address
+
+DEEDS: Final = ("purge", "steward", "end", "close")
+"""What a steward may ask for here: take a key out, make a member a steward, end that, close a way in."""
+
+
+async def show(visit: Visit) -> Answer:
+    """`/commons/ID/members`."""
+    commons = visit.commons_id()
+    found = await visit.commons.members(commons)
+    return Page(
+        "members.html",
+        {
+            "info": await visit.commons.get_commons(commons),
+            "found": found,
+            "me": await _me(visit),
+            "members": [
+                {"info": each, "did": did_key(each.key), "by": None if each.by is None else did_key(each.by)}
+                for each in found.members
+            ],
+        },
+    )
+
+
+async def ask(visit: Visit) -> Answer:
+    """`/commons/ID/members/act?do=…&key=…`: says what it does, and asks whether it is meant."""
+    commons = visit.commons_id()
+    found = await visit.commons.members(commons)
+    deed = _deed(visit.asked("do"))
+    member = None if deed == "close" else _member(found, visit.asked("key"))
+    entrance = _entrance(found, visit.asked("entrance")) if deed == "close" else None
+    return Page(
+        "member_act.html",
+        {
+            "info": await visit.commons.get_commons(commons),
+            "deed": deed,
+            "quorum": found.quorum,
+            "me": await _me(visit),
+            "did": None if member is None else did_key(member.key),
+            "member": member,
+            "entrance": entrance,
+        },
+    )
+
+
+async def act(visit: Visit) -> Answer:
+    """Do it, or agree to it where several must."""
+    commons = visit.commons_id()
+    found = await visit.commons.members(commons)
+    deed = _deed(visit.typed("do"))
+    if deed == "close":
+        done = await visit.commons.purge(commons, entrances=[_entrance(found, visit.typed("entrance")).id])
+        return _back(visit, done, "entrance-closed")
+    member = _member(found, visit.typed("key"))
+    if deed == "purge":
+        return _back(visit, await visit.commons.purge(commons, keys=member.keys), "purged")
+    add, end = ([member.key], []) if deed == "steward" else ([], [member.key])
+    return _back(visit, await visit.commons.name_stewards(commons, add=add, end=end), f"steward-{deed}")
+
+
+async def _me(visit: Visit) -> str:
+    return did_key((await visit.commons.identity()).person)
+
+
+def _back(visit: Visit, done: ActInfo, word: str) -> Redirect:
+    return Redirect(address(f"/commons/{visit.commons_id().hex()}/members", word if done.done else "agreed"))
+
+
+def _deed(text: str) -> str:
+    if text not in DEEDS:
+        raise NotFound("unknown-page", f"{text[:40]!r} is nothing that can be done here")
+    return text
+
+
+def _member(found: MembersInfo, text: str) -> MemberInfo:
+    try:
+        key: PublicKey | None = parse_did_key(text)
+    except FormError:
+        key = None
+    for member in found.members:
+        if key is not None and key in (member.key, *member.keys):
+            return member
+    raise NotFound("unknown-member", "no member has this key")
+
+
+def _entrance(found: MembersInfo, text: str) -> EntranceInfo:
+    for entrance in found.entrances:
+        if entrance.id.hex() == text:
+            return entrance
+    raise NotFound("unknown-entrance", "there is no such way in")
+
+
+VIEWS = (
+    View("GET", "/commons/{commons}/members", show),
+    View("GET", "/commons/{commons}/members/act", ask),
+    View("POST", "/commons/{commons}/members/act", act, publishes=True),
+)
