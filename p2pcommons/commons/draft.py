@@ -231,14 +231,17 @@ def _languages(field: Field, value: Mapping[str, Any]) -> dict[str, Any]:
     """Registers of a text in several languages, in order of their keys."""
     made: dict[str, Any] = {}
     for tag, text in value.items():
-        if text is None or text == "":
-            continue
-        try:
-            key = register_key(field.name, read_tag(tag))
-        except ValueError as error:
-            raise FieldError("bad_field", field.name, f"a key of {field.name} {error}") from None
-        made[key] = _register(field, text)
+        key = _language_key(field, tag)
+        if text is not None and text != "":
+            made[key] = _register(field, text)
     return dict(sorted(made.items())) if len(made) > 1 else made
+
+
+def _language_key(field: Field, tag: str) -> str:
+    try:
+        return register_key(field.name, read_tag(tag))
+    except ValueError as error:
+        raise FieldError("bad_field", field.name, f"a key of {field.name} {error}") from None
 
 
 def _field(field: Field, value: Any) -> FieldValue:
@@ -257,6 +260,7 @@ def _field(field: Field, value: Any) -> FieldValue:
 
 def _field_change(view: EntryView, field: Field, patch: Any) -> dict[str, Any] | None:
     name = field.name
+    named = {_language_key(field, tag) for tag in patch} if field.multilingual and type(patch) is dict else set()
     registers, elements = _field(field, _merged(field_json(view, field), patch))
     if elements is not None:
         shown = view.sets.get(name, [])
@@ -272,7 +276,7 @@ def _field_change(view: EntryView, field: Field, patch: Any) -> dict[str, Any] |
     if not field.multilingual or type(patch) is not dict:
         decided = undecided
     else:  # of several languages, those that the patch names
-        decided = undecided & {register_key(name, tag) for tag in patch}
+        decided = undecided & named
     for key in decided:
         standing[key] = None  # differs from every value: written even if it is the shown one
     return _difference(standing, {}, registers, {})

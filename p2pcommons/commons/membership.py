@@ -71,6 +71,15 @@ class Membership:
             found = self._stewards[within] = self._stewards_within(within)
         return found
 
+    def people(self, within: int) -> dict[bytes, bytes]:
+        """The keys admitted in this past, each with the smallest of its person."""
+        standing = self._standing(self._grounds.doors, within)
+        person = persons([door for door in self._grounds.doors if door.bit & standing])
+        purged = {key for key, acts in self._named.items() if any(act.bit & within for act in acts)}
+        admitted = sorted(key for key in person if key not in purged)
+        shown: dict[bytes, bytes] = {}
+        return {key: shown.setdefault(person[key], key) for key in admitted}
+
     def quorum(self, within: int = EVERYTHING) -> int:
         """How many steward persons an act needs in this past (CHARTER-12)."""
         acts = [act for act in self._quorums if act.bit & within]

@@ -145,21 +145,21 @@ _BY_LANGUAGE: Final = _Key(_is_texts_by_language, _read_texts_by_language, words
 
 # -- places and geometry
 
-_DEPTHS: Final = {
+DEPTHS: Final = {
     "Point": 1, "MultiPoint": 2, "LineString": 2, "MultiLineString": 3, "Polygon": 3, "MultiPolygon": 4,
 }  # fmt: skip
 _LONGITUDE: Final = _degrees(180)
 _LATITUDE: Final = _degrees(90)
 _CENTIMETRES: Final = 100  # heights are integers of 1 cm in records, metres in JSON
-_HEIGHT_M_MAX: Final = 100_000  # above every trail and below every ocean
+HEIGHT_M_MAX: Final = 100_000  # above every trail and below every ocean
 
 
 def _is_height(value: Any) -> bool:
-    return type(value) is int and abs(value) <= _HEIGHT_M_MAX * _CENTIMETRES
+    return type(value) is int and abs(value) <= HEIGHT_M_MAX * _CENTIMETRES
 
 
 def _read_height(value: Any) -> int:
-    if type(value) not in (int, float) or not abs(value) <= _HEIGHT_M_MAX:
+    if type(value) not in (int, float) or not abs(value) <= HEIGHT_M_MAX:
         raise ValueError("has a height that is no number of metres")
     centimetres: int = round(value * _CENTIMETRES)
     return centimetres
@@ -195,20 +195,20 @@ def _show_coordinates(value: Any, depth: int) -> Any:
 def _is_geometry(value: Any) -> bool:
     if type(value) is not dict or value.keys() != {"type", "coordinates"} or type(value["type"]) is not str:
         return False
-    depth = _DEPTHS.get(value["type"])
+    depth = DEPTHS.get(value["type"])
     return depth is not None and _is_coordinates(value["coordinates"], depth)
 
 
 def _read_geometry(value: Any) -> dict[str, Any]:
     kind = value.get("type") if type(value) is dict else None
-    if type(kind) is not str or kind not in _DEPTHS or set(value) - {"type", "coordinates", "bbox"}:
-        raise ValueError(f"is a GeoJSON geometry of type {', '.join(_DEPTHS)}")
-    return {"coordinates": _read_coordinates(value.get("coordinates"), _DEPTHS[kind]), "type": kind}
+    if type(kind) is not str or kind not in DEPTHS or set(value) - {"type", "coordinates", "bbox"}:
+        raise ValueError(f"is a GeoJSON geometry of type {', '.join(DEPTHS)}")
+    return {"coordinates": _read_coordinates(value.get("coordinates"), DEPTHS[kind]), "type": kind}
 
 
 def _show_geometry(value: Any) -> dict[str, Any]:
     kind = value["type"]
-    return {"type": kind, "coordinates": _show_coordinates(value["coordinates"], _DEPTHS[kind])}
+    return {"type": kind, "coordinates": _show_coordinates(value["coordinates"], DEPTHS[kind])}
 
 
 PLACE: Final = _map(

@@ -40,7 +40,6 @@ from p2pcommons.commons.rules import (
     Word,
     read_params,
 )
-from p2pcommons.commons.succession import Silence, silence
 from p2pcommons.commons.tally import Consent, Judgment, Majority, Qualified
 from p2pcommons.core.identity import SigningKey
 from p2pcommons.core.record import ZEROS, build
@@ -258,34 +257,6 @@ def test_a_proposal_keeps_to_the_rule_of_its_matter() -> None:
     assert not rules.decision("admit").is_method(Consent())
     assert rules.decision("text").method(["a", "b"], 5) == Judgment(("a", "b"), 5)
     assert rules.decision("text").method() is None
-
-
-# -- succession
-
-ALICE, BOB, CAROL, DAVE = (letter * 32 for letter in (b"a", b"b", b"c", b"d"))
-
-
-def test_members_may_choose_stewards_once_the_old_ones_are_silent_for_a_year() -> None:
-    year, now = 12 * MONTH_MS, 600 * MONTH_MS
-    wrote = {ALICE: now - year, BOB: now, CAROL: now - 1, DAVE: now - year - 1}
-    assert silence(wrote, [ALICE], Rules()) == Silence(now - year, 2, 2)
-    assert silence({**wrote, ALICE: now - year + 1}, [ALICE], Rules()) is None
-    assert silence(wrote, [ALICE, BOB], Rules()) is None
-
-
-def test_where_no_steward_is_left_the_others_may_choose() -> None:
-    assert silence({BOB: 5, CAROL: 9, DAVE: 9}, [], Rules()) == Silence(0, 3, 2)
-    assert silence({BOB: 5}, [ALICE], Rules()) == Silence(0, 1, 1)
-    assert silence({}, [ALICE], Rules()) is None
-
-
-@given(st.dictionaries(st.sampled_from([ALICE, BOB, CAROL, DAVE]), st.integers(1, 40)), st.integers(0, 3))
-def test_the_quorum_of_a_succession_can_be_met_by_those_who_wrote(months: dict[bytes, int], stewards: int) -> None:
-    wrote = {person: month * MONTH_MS for person, month in months.items()}
-    found = silence(wrote, [ALICE, BOB, CAROL][:stewards], Rules())
-    if found is not None:
-        assert 1 <= found.quorum <= found.writers <= len(wrote)
-        assert 2 * found.quorum > found.writers
 
 
 # -- charters in words

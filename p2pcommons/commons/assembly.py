@@ -1,0 +1,325 @@
+"""The assembly: proposals, what became of them, and the rules they changed (chapter 22).
+
+One pass over the deeds of plane 0, ancestors first: whether a deed counts depends on its own past, so all that it
+rests on is settled when it comes. Then every question is asked within a past, the whole set's being the view's.
+Knows no clock: what opens and closes at a time is a form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from p2pcommons.commons.assembly_bodies import Amend, Answer, Close, Open
+from p2pcommons.commons.closings import Case, Outcome, Wording
+from p2pcommons.commons.cuts import Cut
+from p2pcommons.commons.docket import Docket
+from p2pcommons.commons.doors import read_form, remembered_verify
+from p2pcommons.commons.grounding import Grounds, ground
+from p2pcommons.commons.matters import Effect, Topic, read_effect
+from p2pcommons.commons.membership import Membership
+from p2pcommons.commons.order import RULE, effect_fault, fault, is_succession
+from p2pcommons.commons.pasts import Deed, Pasts, Sight, ancestors
+from p2pcommons.commons.removal import Removals
+from p2pcommons.commons.removal_bodies import Keep, Leave, Remove
+from p2pcommons.commons.rules import MONTH_MS, Rules, RuleVersion, read_params
+from p2pcommons.commons.succession import Silence, silence
+from p2pcommons.core.record import Plane, Record, commons_of, decode_body
+from p2pcommons.core.seal import Verifier
+from p2pcommons.errors import FormError
+
+ON_PEOPLE: Final = ("admit", "remove", "steward")
+OUTGROWN_TIMES: Final = 2  # an assembly that others had seen twice as large decides nothing
+
+
+@dataclass(slots=True, eq=False)
+class Offer:
+    """An amendment that is not the proposer's: it waits for an answer."""
+
+    deed: Deed
+    case: Case
+    form: Amend
+    effect: Effect
+    taken: bool = False
+    refused: bool = False
+    own: bool = False  # became a proposal of its own
+
+    @property
+    def state(self) -> str:
+        """One of "taken", "own", "refused", "open"."""
+        return "taken" if self.taken else "own" if self.own else "refused" if self.refused else "open"
+
+
+class Assembly:
+    """Everything that was proposed and decided, on these grounds. Settled by the constructor; the rest are questions."""
+
+    def __init__(self, grounds: Grounds, membership: Membership) -> None:
+        self.pasts = Pasts(grounds, membership)
+        self.cases: dict[bytes, Case] = {}  # every proposal, in order or not
+        self.offers: dict[bytes, Offer] = {}
+        self._dockets: dict[Topic, Docket] = {}
+        self._rule_topics: dict[Topic, None] = {}
+        self._rule_bits = 0
+        self._rules: dict[tuple[int, Cut], Rules] = {}
+        self._versions: dict[tuple[bytes, bytes, int], RuleVersion] = {}
+        self._founded = _founded(grounds)
+        self._commons = grounds.commons
+        self.removals = Removals(self.pasts, grounds, membership, self)
+        self.removals.larger = self._larger
+        self.pasts.cut_in = self.removals.within
+        self._grounds, self._membership = grounds, membership
+        for deed in self.pasts.deeds:
+            self._settle(deed)
+
+    def take(self, record: Record) -> bool:
+        """One more record of plane 0; False where it changes who is in, or is not known to be in the set: fold anew.
+
+        Equal to folding anew. Adds the record to the grounds that this was made of.
+        """
+        body, past = record.body, self.pasts.past(record)
+        if record.id in self.pasts:
+            return True
+        if body is None or past is None or record.header.plane != Plane.CHARTER or commons_of(record) != self._commons:
+            return False
+        if read_form(record.header.kind, body) is not None or record.header.author not in self._membership.admitted:
+            return False
+        if self._grounds.add(record, past) is None:
+            return False
+        deeds = len(self.pasts.deeds)
+        sight = self.pasts.add(record)
+        self.removals.forget()
+        for deed in self.pasts.deeds[deeds:]:
+            self._settle(deed)
+        if sight is not None:
+            self._outgrow(sight)
+        return True
+
+    # -- questions, each within a past; `cut`: what removals cut there
+
+    def outcome(self, proposal: bytes, within: int | None = None) -> Outcome | None:
+        """What stands closed of a proposal."""
+        case, past = self.cases[proposal], self._past(within)
+        return None if case.fault else case.outcome(past, self.pasts, self.removals.within(past))
+
+    def in_force(self, topic: Topic, within: int | None = None, cut: Cut | None = None) -> Outcome | None:
+        """The outcome that holds on one topic (ASSEMBLY-20); None: what held before any."""
+        docket, past = self._dockets.get(topic), self._past(within)
+        if docket is None:
+            return None
+        return docket.in_force(past, self.removals.within(past) if cut is None else cut)
+
+    def decides(self, topic: Topic, within: int, cut: Cut) -> tuple[str, int, frozenset[bytes]] | None:
+        """For removals: the matter, the proposal's past, and the keys named, of what is in force."""
+        outcome = self.in_force(topic, within, cut)
+        if outcome is None:
+            return None
+        case = self.cases[outcome.proposal]
+        return case.form.matter, case.deed.past, frozenset(outcome.wording.effect.content.get("keys", ()))
+
+    def reopened(self, topic: Topic, within: int | None = None) -> list[Outcome]:
+        """The outcomes on one topic that undo each other: each was closed without knowing of the others."""
+        docket, past = self._dockets.get(topic), self._past(within)
+        return [] if docket is None else docket.reopened(past, self.removals.within(past))
+
+    def rules(self, within: int | None = None) -> Rules:
+        """The rules in force."""
+        past = self._past(within)
+        cut = self.removals.within(past)
+        key = (past & self._rule_bits, cut)
+        found = self._rules.get(key)
+        if found is None:
+            versions = dict(self._founded.versions)
+            for topic in self._rule_topics:
+                if (outcome := self.in_force(topic, past, cut)) is not None:
+                    version = self._version(outcome)
+                    versions[version.rule] = version
+            found = self._rules[key] = replace(self._founded, versions=versions)
+        return found
+
+    @property
+    def topics(self) -> list[Topic]:
+        """All that was ever proposed on in order, ascending."""
+        return sorted(self._dockets)
+
+    def written_by(self, keys: frozenset[bytes]) -> frozenset[bytes]:
+        """The records of the set that these keys wrote."""
+        if not keys:
+            return frozenset()
+        records = self._grounds.records.values()
+        return frozenset(r.id for r in records if r.header.author in keys and r.id in self.pasts)
+
+    def applied(self, sort: str) -> dict[bytes, Outcome]:
+        """What is in force on every topic of one sort ("entry", "person", "rule"…), by its key, id or name."""
+        found = ((topic[1], self.in_force(topic)) for topic in self.topics if topic[0] == sort)
+        return {name: outcome for name, outcome in found if outcome is not None}
+
+    def is_outgrown(self, case: Case, within: int | None = None) -> bool:
+        """Whether others, who did not know of this proposal, had seen an assembly twice as large (ASSEMBLY-19)."""
+        return bool(case.outgrown_by & self._past(within))
+
+    def _past(self, within: int | None) -> int:
+        return self.pasts.all if within is None else within
+
+    def _settle(self, deed: Deed) -> None:
+        if isinstance(deed.form, Open):
+            self._open(deed, deed.form)
+        elif isinstance(deed.form, Amend):
+            self._amend(deed, deed.form)
+        elif isinstance(deed.form, Answer):
+            self._answer(deed, deed.form)
+        elif isinstance(deed.form, Close):
+            self._close(deed, deed.form)
+        elif isinstance(deed.form, Leave | Remove | Keep):
+            self.removals.add(deed, deed.form)
+
+    def _outgrow(self, sight: Sight) -> None:
+        """Let one more record outgrow what it did not know of."""
+        for case in self.cases.values():
+            if case.fault is None and self._is_larger(sight, case.deed):
+                case.outgrown_by |= sight.bit
+                if case.form.effect.topic is not None:
+                    self._dockets[case.form.effect.topic].note(case)
+                if case.form.matter == RULE:
+                    self._rule_bits |= sight.bit
+                elif case.form.matter in ON_PEOPLE:
+                    self.removals.watch(sight.bit)
+        self.removals.outgrow(sight.bit, lambda deed: self._is_larger(sight, deed))
+
+    def _is_larger(self, sight: Sight, deed: Deed) -> bool:
+        least = OUTGROWN_TIMES * self.pasts.persons(deed.past)
+        if -sight.minus_keys < least or sight.past & deed.bit or deed.past & sight.bit or sight.bit == deed.bit:
+            return False
+        return self.pasts.persons(sight.past) >= least
+
+    def _larger(self, deed: Deed) -> int:
+        bits = 0
+        for sight in self.pasts.seen_by(OUTGROWN_TIMES * self.pasts.persons(deed.past)):
+            if self._is_larger(sight, deed):
+                bits |= sight.bit
+        return bits
+
+    def _version(self, outcome: Outcome) -> RuleVersion:
+        effect, since = outcome.wording.effect, outcome.closed >> 16
+        key = (outcome.proposal, outcome.wording.id, since)
+        found = self._versions.get(key)
+        if found is None:
+            rule, params = effect.content["rule"], read_params(effect.content["rule"], effect.content["params"])
+            assert params is not None, "a wording whose parameters do not fit is none"
+            found = RuleVersion(rule, outcome.proposal, params, effect.content["text"], since)
+            self._versions[key] = found
+        return found
+
+    # -- deeds, ancestors first
+
+    def _open(self, deed: Deed, form: Open) -> None:
+        members = self.pasts.members(deed.past)
+        case = Case(deed, form, members)
+        self.cases[deed.id] = case
+        rules = self.rules(deed.past)
+        case.fault = fault(case, rules, lambda: self._silence(case, rules), self._is_offered(deed.past))
+        if case.fault is not None:
+            return
+        case.wordings[deed.id] = Wording(deed.id, deed.bit, deed.past, form.text, form.effect)
+        case.outgrown_by = self._larger(deed)
+        topic = form.effect.topic
+        if topic is not None:
+            docket = self._dockets.get(topic)
+            if docket is None:
+                docket = self._dockets[topic] = Docket(self.pasts, self.removals.within)
+            docket.add(case)
+        if topic is not None and topic[0] == RULE:
+            self._rule_topics.setdefault(topic)
+            self._rule_bits |= case.outgrown_by
+        offer = self.offers.get(form.amendment or b"")
+        if offer is not None and offer.deed.bit & deed.past:
+            offer.own = True
+
+    def _is_offered(self, past: int) -> Callable[[bytes], bool]:
+        return lambda amendment: amendment in self.offers and bool(self.offers[amendment].deed.bit & past)
+
+    def _silence(self, case: Case, rules: Rules) -> Silence:
+        records, past = self._grounds.records, case.deed.past
+        stewards = self.removals.stewards(past, self.removals.within(past))
+        months = int(rules.params("succession")["months"])
+        before = (records[identifier] for identifier in ancestors(records, case.id))
+        return silence(before, case.electors, stewards, months * MONTH_MS)
+
+    def _amend(self, deed: Deed, form: Amend) -> None:
+        case = self._still_open(form.proposal, deed.past)
+        if case is None or deed.author not in self.pasts.members(deed.past):
+            return
+        effect = read_effect(case.form.matter, form.content)
+        first, past = case.form.effect, case.deed.past
+        if effect is None or (effect.topic, effect.version) != (first.topic, first.version):
+            return
+        if is_succession(effect) != is_succession(first):
+            return
+        if effect_fault(case.form.matter, effect, self.rules(past), self._is_offered(past)) is not None:
+            return
+        if self._proposes(case, deed):
+            case.wordings[deed.id] = Wording(deed.id, deed.bit, deed.past, form.text, effect)
+        else:
+            self.offers[deed.id] = Offer(deed, case, form, effect)
+
+    def _answer(self, deed: Deed, form: Answer) -> None:
+        offer = self.offers.get(form.amendment)
+        if offer is None or not offer.deed.bit & deed.past:
+            return
+        case = self._still_open(offer.case.id, deed.past)
+        if case is None:
+            return
+        by_vote = form.take and self.in_force(("amendment", offer.deed.id), deed.past) is not None
+        if not self._proposes(case, deed) and not (by_vote and deed.author in self.pasts.members(deed.past)):
+            return
+        if form.take:
+            offer.taken = True
+            case.wordings[deed.id] = Wording(deed.id, deed.bit, deed.past, offer.form.text, offer.effect)
+        else:
+            offer.refused = True
+
+    def _close(self, deed: Deed, form: Close) -> None:
+        case = self.cases.get(form.proposal)
+        if case is None or case.fault is not None:
+            return
+        case.add_closing(deed, form, self.pasts)
+        if case.form.effect.topic is not None:
+            self._dockets[case.form.effect.topic].note(case)
+        if case.form.matter == RULE:
+            self._rule_bits |= case.closing_bits
+        elif case.form.matter in ON_PEOPLE:
+            self.removals.watch(case.closing_bits | case.outgrown_by)
+
+    def _still_open(self, proposal: bytes, past: int) -> Case | None:
+        """A proposal in order that this past has, and has not seen closed."""
+        case = self.cases.get(proposal)
+        if case is None or case.fault is not None or not case.deed.bit & past:
+            return None
+        return None if case.outcome(past, self.pasts, self.removals.within(past)) is not None else case
+
+    def _proposes(self, case: Case, deed: Deed) -> bool:
+        """Whether the author is the person who proposed."""
+        return case.elector(deed.author, deed.past, self.pasts) == case.electors[case.deed.author]
+
+
+def assemble(records: Iterable[Record], commons: bytes, *, check: Verifier = remembered_verify) -> Assembly:
+    """The assembly of a commons, from plane-0 records in any order; other planes and commons are passed over."""
+    given: dict[bytes, Record] = {
+        record.id: record
+        for record in records
+        if record.header.plane == Plane.CHARTER and record.body is not None and commons_of(record) == commons
+    }
+    grounds = ground(given, commons, check)
+    return Assembly(grounds, Membership(grounds))
+
+
+def _founded(grounds: Grounds) -> Rules:
+    record = grounds.records.get(grounds.commons)
+    content: Mapping[str, Any] = {}
+    if record is None:
+        return Rules()
+    try:
+        content = decode_body(record.body or b"")
+    except FormError:
+        pass
+    return Rules.founded(content, grounds.commons, record.header.time >> 16)

@@ -1,0 +1,222 @@
+"""What each act of an assembly had seen: the pasts of plane 0 as bits, and who was a member in them (chapter 22).
+
+A past is an integer: one bit for each door, act and deed among a record's ancestors, in an order in which ancestors
+come first. Bits mean nothing outside one `Pasts`. Ballots and sheets have no bit: they are gathered by closings.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import takewhile
+from typing import NamedTuple
+
+from p2pcommons.commons.assembly_bodies import AssemblyForm, Cast, Sheet, read_assembly
+from p2pcommons.commons.cuts import NOTHING, Cut
+from p2pcommons.commons.doors import APPROVE, Approval, read_form
+from p2pcommons.commons.grounding import Grounds
+from p2pcommons.commons.membership import Membership
+from p2pcommons.commons.removal_bodies import RemovalForm, read_removal
+from p2pcommons.core.record import Record
+
+
+class Deed(NamedTuple):
+    """A record of this chapter in its place."""
+
+    id: bytes
+    bit: int
+    past: int  # bits among its ancestors
+    author: bytes
+    time: int
+    form: AssemblyForm | RemovalForm
+    prev: tuple[bytes, ...]
+
+
+class Approved(NamedTuple):
+    """An approval in its place."""
+
+    id: bytes
+    bit: int
+    author: bytes
+
+
+class Ballot(NamedTuple):
+    """A ballot of the set, in its place."""
+
+    id: bytes
+    author: bytes
+    past: int
+    form: Cast
+    prev: tuple[bytes, ...]
+
+
+class Sight(NamedTuple):
+    """How many keys some record had seen let in, at most."""
+
+    minus_keys: int  # below zero, so that the largest come first
+    bit: int
+    past: int
+
+
+class Pasts:
+    """The deeds, ballots and pasts of the set of plane 0. Filled by the constructor, O(edges)."""
+
+    __slots__ = (
+        "_bits",
+        "_following",
+        "_members",
+        "_membership",
+        "_persons",
+        "_reach",
+        "_sights",
+        "all",
+        "approvals",
+        "ballots",
+        "cut_in",
+        "deeds",
+        "door_pasts",
+        "let_in",
+        "sheets",
+        "who",
+    )
+
+    def __init__(self, grounds: Grounds, membership: Membership) -> None:
+        self.deeds: list[Deed] = []  # ancestors first
+        self.ballots: dict[bytes, Ballot] = {}
+        self.sheets: dict[bytes, tuple[bytes, ...]] = {}  # what each names
+        self.approvals: dict[bytes, list[Approved]] = {}  # by what they approve
+        self.let_in = {door.id: door.key for door in grounds.doors}
+        self.door_pasts: dict[bytes, int] = {}
+        self.cut_in: Callable[[int], Cut] = lambda within: NOTHING  # what removals of a past cut
+        self._sights: list[Sight] = []  # of all that has a bit
+        self._membership = membership
+        self._persons: dict[int, int] = {}
+        self._members: dict[tuple[int, frozenset[bytes]], Mapping[bytes, bytes]] = {}
+        bits = {one.id: one.bit for some in (grounds.doors, grounds.acts) for one in some}
+        doors = _union(bits[door.id] for door in grounds.doors)
+        self.who = doors | _union(act.bit for act in membership.valid)  # bits that say who is in
+        self._following = 1 << (len(bits) + sum(len(some) for some in grounds.approvals.values()))
+        self.all = 0
+        self._bits = bits
+        self._reach: dict[bytes, int] = {}  # bits of a record and its ancestors
+        for record in grounds.records.values():
+            if record.id in membership.set_ids:
+                self._place(record)
+        self._sights.sort()
+
+    def add(self, record: Record) -> Sight | None:
+        """Take one more record, whose `prev` are all here and that is no door and no act; where it stands."""
+        sight = self._place(record)
+        if sight is not None:
+            insort(self._sights, self._sights.pop())
+        return sight
+
+    def past(self, record: Record) -> int | None:
+        """The bits among a record's ancestors; None where some of these are not here."""
+        past = 0
+        for parent in record.header.prev:
+            reach = self._reach.get(parent)
+            if reach is None:
+                return None
+            past |= reach
+        return past
+
+    def __contains__(self, identifier: bytes) -> bool:
+        return identifier in self._reach
+
+    def _place(self, record: Record) -> Sight | None:
+        past = 0
+        for parent in record.header.prev:
+            past |= self._reach[parent]
+        bit = self._bits.get(record.id, 0)
+        if record.id in self.let_in:
+            self.door_pasts[record.id] = past
+        following, sight = self._following, None
+        if bit or self._take(record, past, following):
+            sight = Sight(-(past & self.who).bit_count(), bit or following, past)
+            self._sights.append(sight)
+        elif not self._approves(record, following):
+            self._reach[record.id] = past
+            return None
+        if not bit:
+            bit, self._following = following, following << 1
+        self.all |= bit
+        self._reach[record.id] = past | bit
+        return sight
+
+    def _take(self, record: Record, past: int, bit: int) -> bool:
+        """Sort a record of these chapters; whether it is a deed, and has the bit."""
+        header, body = record.header, record.body or b""
+        form: AssemblyForm | RemovalForm | None = read_assembly(header.kind, body)
+        if form is None and (form := read_removal(header.kind, body)) is None:
+            return False
+        if isinstance(form, Cast):
+            self.ballots[record.id] = Ballot(record.id, header.author, past, form, header.prev)
+        elif isinstance(form, Sheet):
+            self.sheets[record.id] = header.prev
+        else:
+            self.deeds.append(Deed(record.id, bit, past, header.author, header.time, form, header.prev))
+            return True
+        return False
+
+    def _approves(self, record: Record, bit: int) -> bool:
+        form = read_form(record.header.kind, record.body or b"") if record.header.kind == APPROVE else None
+        if not isinstance(form, Approval):
+            return False
+        self.approvals.setdefault(form.act, []).append(Approved(record.id, bit, record.header.author))
+        return True
+
+    def members(self, within: int) -> Mapping[bytes, bytes]:
+        """The keys that are members in this past, each with the smallest of its person."""
+        cut = self.cut_in(within)
+        key = (within & self.who & ~cut.doors, cut.gone)
+        found = self._members.get(key)
+        if found is None:
+            people = self._membership.people(key[0])
+            found = {one: person for one, person in people.items() if one not in cut.gone} if cut.gone else people
+            self._members[key] = found
+        return found
+
+    def persons(self, within: int) -> int:
+        """How many persons were let in, in this past, those who are out by now included."""
+        within &= self.who
+        found = self._persons.get(within)
+        if found is None:
+            found = self._persons[within] = len(set(self._membership.people(within).values()))
+        return found
+
+    def seen_by(self, least: int) -> Iterator[Sight]:
+        """What had seen so many keys let in, or more."""
+        return takewhile(lambda sight: -sight.minus_keys >= least, self._sights)
+
+    def gathered(self, prev: tuple[bytes, ...]) -> list[Ballot]:
+        """The ballots that these ids name, themselves or through sheets, each once."""
+        found: dict[bytes, Ballot] = {}
+        more, met = list(prev), set(prev)
+        while more:
+            identifier = more.pop()
+            ballot = self.ballots.get(identifier)
+            if ballot is not None:
+                found[identifier] = ballot
+                continue
+            fresh = [one for one in self.sheets.get(identifier, ()) if one not in met]
+            met.update(fresh)
+            more.extend(fresh)
+        return list(found.values())
+
+
+def ancestors(records: Mapping[bytes, Record], identifier: bytes) -> set[bytes]:
+    """The ids of a record's ancestors, without its own."""
+    found, more = set[bytes](), [identifier]
+    while more:
+        fresh = [parent for parent in records[more.pop()].header.prev if parent not in found]
+        found.update(fresh)
+        more.extend(fresh)
+    return found
+
+
+def _union(bits: Iterable[int]) -> int:
+    union = 0
+    for bit in bits:
+        union |= bit
+    return union

@@ -1,0 +1,292 @@
+"""The rules of chapter 22 written out as plainly as they read: sets of ids and recursion, no bits, nothing remembered
+but answers. Shares with the package the reading of bodies, rules and tallies, and who is admitted in a past (chapter 21).
+
+Knows no removals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, NamedTuple
+
+from p2pcommons.commons.assembly_bodies import Amend, Answer, Cast, Close, Open, Sheet, ballots_root, read_assembly
+from p2pcommons.commons.charter import judge
+from p2pcommons.commons.matters import Effect, read_effect
+from p2pcommons.commons.rules import RULES, Rules, read_params
+from p2pcommons.commons.tally import tally
+from p2pcommons.core.record import Record
+
+Past = frozenset[bytes]
+STRUCTURE = ("commons.found", "member.join", "key.rotate", "device.add", "member.purge", "charter.stewards")
+
+
+class Said(NamedTuple):
+    """What the rules say of one proposal."""
+
+    fault: str | None
+    root: bytes | None  # of what stands closed
+    passed: bool
+    outgrown: bool
+    in_force: bool
+
+
+def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, Said], Rules]:
+    """What the rules say of every proposal of a set of plane 0, and the rules in force."""
+    given = {r.id: r for r in records}
+    forms = {i: read_assembly(r.header.kind, r.body or b"") for i, r in given.items()}
+
+    def of(kind: type) -> list[bytes]:
+        return [i for i, form in forms.items() if isinstance(form, kind)]
+
+    @cache
+    def past(i: bytes) -> Past:
+        prev = given[i].header.prev
+        return frozenset(prev).union(*(past(p) for p in prev))
+
+    @cache
+    def members(within: Past) -> dict[bytes, bytes]:
+        charter = judge([given[i] for i in within], commons)
+        found = {}
+        for member in charter.members:
+            keys = [key for key in member.keys if key in charter.admitted]
+            found.update(dict.fromkeys(keys, min(keys)))
+        return found
+
+    def electors(p: bytes) -> dict[bytes, bytes]:
+        return members(past(p))
+
+    def size(within: Past) -> int:
+        return len(set(members(within).values()))
+
+    def elector(p: bytes, i: bytes) -> bytes | None:
+        author = given[i].header.author
+        if author in electors(p):
+            return electors(p)[author]
+        linked = members(past(i))
+        found = {electors(p)[k] for k in electors(p) if author in linked and linked.get(k) == linked[author]}
+        return found.pop() if len(found) == 1 else None
+
+    def closers(p: bytes) -> set[bytes]:
+        return {electors(p)[key] for key in forms[p].closers if key in electors(p)}
+
+    def offered(i: bytes, within: Past) -> bool:
+        return i in within and counts(i) and not own(i)
+
+    def effect_fault(matter: str, effect: Effect, within: Past) -> str | None:
+        content = effect.content
+        if matter == "rule":
+            if read_params(content["rule"], content["params"]) is None:
+                return "params"
+            return None if rules(within)[content["rule"]].version == effect.version else "version"
+        if matter == "steward" and rules(within).params("stewards")["by"] != "vote":
+            return "not_by_vote"
+        if matter == "amend" and not offered(content["amendment"], within):
+            return "no_amendment"
+        return None
+
+    @cache
+    def fault(p: bytes) -> str | None:
+        form: Any = forms[p]
+        within = past(p)
+        if given[p].header.author not in electors(p):
+            return "no_member"
+        count, k = rules(within).closing(size(within))
+        if len(form.closers) != count or len(closers(p)) != count or form.k != k:
+            return "closers"
+        decision = rules(within).decision(form.matter)
+        if not decision.is_method(form.method):
+            return "method"
+        if form.quorum != decision.quorum(size(within)):
+            return "quorum"
+        return effect_fault(form.matter, form.effect, within)
+
+    def proposes(p: bytes, i: bytes) -> bool:
+        return elector(p, i) == electors(p)[given[p].header.author]
+
+    def is_open(p: bytes, within: Past) -> bool:
+        ordered = p in within and isinstance(forms[p], Open) and fault(p) is None
+        return ordered and standing(p, within) is None
+
+    @cache
+    def counts(i: bytes) -> bool:
+        """Whether an amendment counts."""
+        form: Any = forms.get(i)
+        if not isinstance(form, Amend) or form.proposal not in given or not is_open(form.proposal, past(i)):
+            return False
+        first: Any = forms[form.proposal]
+        effect = read_effect(first.matter, form.content)
+        if effect is None or effect[:2] != first.effect[:2] or given[i].header.author not in members(past(i)):
+            return False
+        return effect_fault(first.matter, effect, past(form.proposal)) is None
+
+    def own(i: bytes) -> bool:
+        form: Any = forms[i]
+        return proposes(form.proposal, i)
+
+    def current(p: bytes, within: Past) -> list[bytes]:
+        here = wordings_within(p, within)
+        return [w for w in here if not any(w in past(other) for other in here)]
+
+    def wordings_within(p: bytes, within: Past) -> list[bytes]:
+        found = [p] if p in within else []
+        for i in within:
+            form = forms[i]
+            if isinstance(form, Amend | Answer) and sets_wording(p, i):
+                found.append(i)
+        return found
+
+    @cache
+    def sets_wording(p: bytes, i: bytes) -> bool:
+        form: Any = forms[i]
+        if isinstance(form, Amend):
+            return form.proposal == p and counts(i) and own(i)
+        a = form.amendment
+        if not form.take or a not in past(i) or not counts(a) or own(a) or forms[a].proposal != p:
+            return False
+        voted = in_force(("amendment", a), past(i)) is not None and given[i].header.author in members(past(i))
+        return is_open(p, past(i)) and (proposes(p, i) or voted)
+
+    def gathered(i: bytes) -> set[bytes]:
+        found = set()
+        for named in given[i].header.prev:
+            if isinstance(forms[named], Cast):
+                found.add(named)
+            elif isinstance(forms[named], Sheet):
+                found |= gathered(named)
+        return found
+
+    @cache
+    def counted(c: bytes) -> frozenset[bytes]:
+        p, wording = forms[c].proposal, forms[c].wording
+        text = forms[p].text if wording == p else wording_text(wording)
+        by: dict[bytes, list[bytes]] = {}
+        for b in gathered(c):
+            doors = [x for x in given[b].header.prev if x != wording]
+            fits = wording in given[b].header.prev and forms[b].text == text and len(doors) <= 1
+            fits = fits and all(lets_in(d) == given[b].header.author for d in doors)
+            person = elector(p, b)
+            if forms[b].proposal == p and fits and person is not None:
+                by.setdefault(person, []).append(b)
+        found = set()
+        for ballots in by.values():
+            left = [b for b in ballots if not any(b in forms[other].replaces for other in ballots)]
+            if len({forms[b].choice for b in left}) == 1:
+                found.add(min(left))
+        return frozenset(found)
+
+    def wording_text(w: bytes) -> bytes:
+        form: Any = forms[w]
+        text: bytes = form.text if isinstance(form, Amend) else forms[form.amendment].text
+        return text
+
+    @cache
+    def lets_in(d: bytes) -> bytes | None:
+        header = given[d].header
+        if header.kind in ("commons.found", "member.join", "key.rotate"):
+            return header.author
+        return given[d].content().get("key") if header.kind == "device.add" else None
+
+    def closings(p: bytes, within: Past) -> list[bytes]:
+        named = [c for c in of(Close) if c in within and forms[c].proposal == p and p in past(c)]
+        return [c for c in named if elector(p, c) in closers(p)]
+
+    def said(c: bytes) -> tuple[Any, ...]:
+        return forms[c].wording, forms[c].number, forms[c].root
+
+    def same(p: bytes, c: bytes) -> bool:
+        if current(p, past(c)) != [forms[c].wording]:
+            return False
+        return (len(counted(c)), ballots_root(counted(c))) == (forms[c].number, forms[c].root)
+
+    @cache
+    def standing(p: bytes, within: Past) -> tuple[bytes, ...] | None:
+        """The equal closings that stand."""
+        some = closings(p, within)
+        words: dict[Any, set[Any]] = {}
+        for c in some:
+            words.setdefault(elector(p, c), set()).add(said(c))
+        sound = [c for c in some if same(p, c) and len(words[elector(p, c)]) == 1]
+        for one in sound:
+            alike = [c for c in sound if said(c) == said(one)]
+            if len({elector(p, c) for c in alike}) >= forms[p].k:
+                return tuple(sorted(alike))
+        return None
+
+    @cache
+    def passes(p: bytes, within: Past) -> bool:
+        stands = standing(p, within)
+        if stands is None:
+            return False
+        choices = [forms[b].choice for b in counted(stands[0])]
+        plain = [choice if isinstance(choice, str) else dict(choice) for choice in choices]
+        return tally(forms[p].method, plain, quorum=forms[p].quorum, electorate=size(past(p))).passed
+
+    @cache
+    def outgrown(p: bytes, within: Past) -> bool:
+        for i in within:
+            known = isinstance(forms[i], Open | Amend | Answer | Close) or given[i].header.kind in STRUCTURE
+            if known and p not in past(i) and i not in past(p) and i != p and size(past(i)) >= 2 * size(past(p)):
+                return True
+        return False
+
+    def applies(p: bytes, within: Past) -> bool:
+        return passes(p, within) and not outgrown(p, within)
+
+    def after(later: bytes, earlier: bytes, within: Past) -> bool:
+        if applies(earlier, past(later)) or applies(later, past(earlier)):
+            return applies(earlier, past(later))
+        saw = {elector(later, c) for c in standing(later, within) or () if applies(earlier, past(c))}
+        return len(saw) >= forms[later].k
+
+    @cache
+    def in_force(topic: Any, within: Past) -> bytes | None:
+        proposals = [p for p in of(Open) if p in within and forms[p].effect.topic == topic]
+        found = [p for p in proposals if fault(p) is None and applies(p, within)]
+        while found:
+            rest = [p for p in found if not any(applies(p, past(q)) for q in found)]
+            last = [
+                p for p in rest
+                if not any(after(q, p, within) and not after(p, q, within) for q in rest if q != p)
+            ] or rest or found  # fmt: skip
+            if len(last) == 1:
+                return last[0]
+            found = [p for p in found if p not in last and all(after(q, p, within) for q in last)]
+        return None
+
+    @cache
+    def rules(within: Past) -> Rules:
+        founding = given[commons]
+        found = Rules.founded(founding.content(), commons, founding.header.time >> 16)
+        for rule in RULES:
+            p = in_force(("rule", rule.encode()), within)
+            if p is not None:
+                stands = standing(p, within) or ()
+                wording = forms[stands[0]].wording
+                content = (
+                    forms[p].effect.content if wording == p
+                    else forms[wording].content if isinstance(forms[wording], Amend)
+                    else forms[forms[wording].amendment].content
+                )  # fmt: skip
+                since = min(given[c].header.time for c in stands) >> 16
+                changed = found.amended(rule, content["params"], p, since, text=content["text"])
+                assert changed is not None
+                found = changed
+        return found
+
+    everything = frozenset(given)
+    found = {}
+    for p in of(Open):
+        if fault(p) is not None:
+            found[p] = Said(fault(p), None, False, False, False)
+            continue
+        stands = standing(p, everything)
+        topic = forms[p].effect.topic
+        found[p] = Said(
+            None,
+            forms[stands[0]].root if stands else None,
+            passes(p, everything),
+            outgrown(p, everything),
+            topic is not None and in_force(topic, everything) == p,
+        )
+    return found, rules(everything)
