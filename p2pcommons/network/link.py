@@ -114,7 +114,11 @@ class Link:
         """The next frame, at most 1 MiB; None when the link has ended."""
         if self._closed:
             return None
-        message = await self._websocket.receive()
+        try:
+            message = await self._websocket.receive()
+        except (ClientError, ConnectionError):  # it answers pings: the peer that sent one may be gone
+            self._closed = True
+            return None
         if message.type is WSMsgType.BINARY:
             frame: bytes = message.data
             self.bytes_received += len(frame)

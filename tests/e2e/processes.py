@@ -21,13 +21,17 @@ from p2pcommons.core.record import CommonsId
 from p2pcommons.node.folder import running_node
 from p2pcommons.node.values import DigestInfo
 
+_HERE = Path(__file__).resolve().parent
 COMMAND = [sys.executable, "-m", "p2pcommons.cli.main"]
 WAIT_S = 120.0  # how long anything may take before a test gives up: far above what it takes
 
 
-def command(data: Path, *words: str, check: bool = True, timeout: float = WAIT_S) -> subprocess.CompletedProcess[str]:
-    """Run one command line to its end."""
+def command(
+    data: Path, *words: str, check: bool = True, timeout: float = WAIT_S, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one command line to its end. `variables`: of its environment, besides those here."""
     environment = {name: value for name, value in os.environ.items() if name != "P2PCOMMONS_DATA"}
+    environment.update(variables or {})
     done = subprocess.run(
         [*COMMAND, "--data", str(data), *words], capture_output=True, text=True, timeout=timeout, env=environment
     )
@@ -39,6 +43,12 @@ def command(data: Path, *words: str, check: bool = True, timeout: float = WAIT_S
 def answer(data: Path, *words: str) -> Any:
     """The one JSON document a command prints."""
     return json.loads(command(data, "--json", *words).stdout)
+
+
+def faults(*named: str) -> dict[str, str]:
+    """The environment of a node with these faults (`faults/sitecustomize.py`)."""
+    path = os.pathsep.join((str(_HERE / "faults"), str(_HERE.parents[1])))
+    return {"PYTHONPATH": path, "P2PCOMMONS_FAULTS": " ".join(named)}
 
 
 class NodeProcess:

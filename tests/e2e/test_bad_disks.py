@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +17,7 @@ import pytest
 from p2pcommons.commons.query import Query
 from p2pcommons.core.record import CommonsId
 from tests.e2e.judging import HERE, quiet, refused, told, unusable
-from tests.e2e.processes import COMMAND, NodeProcess, answer, command, made_up
+from tests.e2e.processes import COMMAND, NodeProcess, answer, command, equal, made_up
 
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 
@@ -64,6 +65,10 @@ async def test_a_full_disk_during_an_import_is_one_clear_error_and_loses_nothing
                 assert [each["name"] for each in answer(node.data, "status")["commons"]] == ["Plein"]
             before = answer(node.data, "commons", "show", commons)["digest"]
             node.kill()
+            (node.data / "node.json").unlink()  # whoever starts next does this, too: it makes room for the next one
+            with pytest.raises(OSError), (tmp_path / "disk" / "filler").open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
             told(command(node.data, "up", *HERE, "--keep-free", "0", check=False).stderr, str(node.data), "room")
 
             change("size=200m")
@@ -134,6 +139,38 @@ def test_a_disk_full_from_the_start_is_one_clear_error(tmp_path: Path) -> None:
         assert answer(data, "identity", "show")["person"].startswith("did:key:")
         words = command(data, "identity", "words").stdout.split()
         assert len(words) == 12, "half-written secrets"
+
+
+async def test_a_disk_that_takes_no_byte_more_while_a_node_runs_stops_writing_and_nothing_else(tmp_path: Path) -> None:
+    node, other = NodeProcess(tmp_path / "node"), NodeProcess(tmp_path / "other")
+    book = ("entry", "add", "--type", "book", "--title")
+    try:
+        node.start("--keep-free", "0")
+        commons = answer(node.data, "commons", "create", "Mourant", "--join", "open")["id"]
+        made = answer(node.data, *book, "Avant")["id"]
+        other.start("--follow", commons, "--peer", node.listen)
+        digest = await equal([node, other], bytes.fromhex(commons))
+        before = resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (0, before[1]))  # each write to a file fails
+        for _ in range(3):
+            refused(command(node.data, *book, "Perdu", check=False), "disk")
+        answer(other.data, *book, "D’ailleurs")
+        assert answer(node.data, "entry", "show", made)["title"] == "Avant"
+        assert "Avant" in command(node.data, "search", "avant").stdout
+        async with node.client() as client:
+            assert await client.digest(CommonsId(bytes.fromhex(commons))) == digest
+        resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, before)
+        answer(node.data, *book, "Après")
+        assert (await equal([node, other], bytes.fromhex(commons))).entries == 3
+        assert answer(node.data, "verify")["faults"] == []
+        node.kill()
+        node.start()
+        assert (await equal([node, other], bytes.fromhex(commons))).entries == 3
+        assert node.stop() == 0
+        quiet(node.log())
+    finally:
+        node.kill()
+        other.kill()
 
 
 def test_a_read_only_folder_is_one_clear_error(tmp_path: Path) -> None:

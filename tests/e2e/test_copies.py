@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
 from p2pcommons.node.folder import DataFolder, running_node
-from tests.e2e.processes import WAIT_S, NodeProcess, answer, command, equal
-
-FAULTS: Final = Path(__file__).resolve().parent / "faults"
-ROOT: Final = FAULTS.parents[2]
+from tests.e2e.processes import WAIT_S, NodeProcess, answer, command, equal, faults
 
 
 @pytest.fixture
@@ -173,11 +169,7 @@ async def test_a_neighbour_at_two_places_is_told_and_both_are_met(
 ) -> None:
     hall, one = nodes
     copy = NodeProcess(tmp_path / "copy")
-    faults = {
-        "PYTHONPATH": f"{FAULTS}{os.pathsep}{ROOT}",
-        "P2PCOMMONS_FAULTS": "set:p2pcommons.node.clones:_BOTH_ALIVE_MS=0",
-    }
-    hall.start(listen="[::]:0", variables=faults)
+    hall.start(listen="[::]:0", variables=faults("set:p2pcommons.node.clones:_BOTH_ALIVE_MS=0"))
     commons = answer(hall.data, "commons", "create", "Salle", "--join", "open")["id"]
     port = hall.listen.rpartition(":")[2]
     one.start("--follow", commons, "--peer", f"127.0.0.1:{port}")

@@ -19,6 +19,6 @@ def test_a_run_of_kills_goes_on_where_it_stopped_and_prints_one_table(tmp_path: 
         words = [*KILLS, "--kills", kills, "--state", str(tmp_path / "state")]
         done = subprocess.run(words, capture_output=True, text=True, timeout=2 * WAIT_S)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
-        assert f"all          {kills:>2}" in done.stdout and "lost: 0, faults: 0" in done.stdout, done.stdout
+        assert f"all           {kills:>2}" in done.stdout and "lost: 0, faults: 0" in done.stdout, done.stdout
     other = subprocess.run([*KILLS[:-1], "4", "--state", str(tmp_path / "state")], capture_output=True, text=True)
     assert other.returncode == 1 and "seed 3" in other.stderr

@@ -23,10 +23,9 @@ from p2pcommons.node.values import COPY_CODES, PEER_CODES
 from p2pcommons.sync.handshake import Role
 from p2pcommons.sync.session import Session, State
 from tests.e2e.judging import until
-from tests.e2e.processes import NodeProcess, answer, command, equal, made_up
+from tests.e2e.processes import NodeProcess, answer, command, equal, faults, made_up
 
 HERE: Final = Path(__file__).resolve().parent
-PATH: Final = os.pathsep.join((str(HERE / "faults"), str(HERE.parents[1])))
 PATIENT: Final = "set:p2pcommons.node.neighbours:BACKOFF_S_MIN=600"  # what happened stays to be seen
 BOOK: Final = ("entry", "add", "--type", "book", "--title")
 
@@ -47,11 +46,6 @@ def nodes(tmp_path: Path) -> Iterator[tuple[NodeProcess, NodeProcess]]:
     yield pair
     for node in pair:
         node.kill()
-
-
-def faults(*named: str) -> dict[str, str]:
-    """The environment of a node with these faults."""
-    return {"PYTHONPATH": PATH, "P2PCOMMONS_FAULTS": " ".join(named)}
 
 
 def peers(node: NodeProcess) -> list[dict[str, Any]]:

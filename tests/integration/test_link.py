@@ -106,6 +106,24 @@ async def test_the_end_of_a_link_is_told_to_both(certificate: Certificate) -> No
     assert listener.links == 0
 
 
+async def test_a_ping_of_a_peer_that_is_gone_ends_the_link_as_any_end_does(certificate: Certificate) -> None:
+    guest = Guest()
+    async with meeting(certificate, guest.serve) as (_, _, address), aiohttp.ClientSession() as session:
+        stranger = await session.ws_connect(
+            f"https://{address.target}/", ssl=dialling_context(), protocols=(SUBPROTOCOL,)
+        )
+        link = await guest.link
+        await stranger.ping()  # it waits here, as in a process that was stopped for a while
+        stranger.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        assert link._socket is not None
+        for _ in range(100_000):
+            if link._socket.fileno() < 0:
+                break
+            await asyncio.sleep(0)
+        assert await link.receive() is None
+        guest.leave.set()
+
+
 async def test_a_frame_beyond_the_limit_is_our_own_fault(certificate: Certificate) -> None:
     async with meeting(certificate) as (_, dialler, to):
         link = await dialler.dial(to)
