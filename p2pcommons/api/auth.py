@@ -2,7 +2,8 @@
 
 Reading is open on loopback. Whoever writes shows the bearer token of `DATA/api-token`, or comes with a session
 of the page. A `Host` that is none of this node's names is refused before anything else, so that a page of a
-foreign name that resolves to 127.0.0.1 gets nothing (DNS rebinding). No CORS header is ever sent.
+foreign name that resolves to 127.0.0.1 gets nothing (DNS rebinding). No CORS header is ever sent. A page of another
+site could not read what it makes a browser ask here; so that it cannot keep this node busy either, it is refused.
 
 Other nodes come in at one path, through a proxy that serves the node's public names. Those names open this path and
 nothing else: under them a proxy that passes on more than it should shows nobody the API.
@@ -23,6 +24,8 @@ from p2pcommons.config import NODES_PATH
 from p2pcommons.errors import Refused
 
 LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_ELSEWHERE: Final = frozenset({"cross-site", "same-site"})  # what browsers say of a page of another site or port
+_SAFE: Final = frozenset({"GET", "HEAD"})
 
 
 class Grant(IntEnum):
@@ -94,6 +97,17 @@ def is_loopback(request: web.Request) -> bool:
     return (mapped or address).is_loopback
 
 
+def check_site(request: web.Request) -> None:
+    """HostRefused where a page of another site makes a browser read here, other than by a link that a person follows.
+
+    What writes is judged by token or session.
+    """
+    headers = request.headers
+    followed = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
+    if request.method in _SAFE and headers.get("Sec-Fetch-Site") in _ELSEWHERE and not followed:
+        raise HostRefused("foreign-page", "a page of another site asked for this: open this address by itself")
+
+
 DOOR: Final = web.AppKey("door", Door)
 
 
@@ -101,5 +115,6 @@ DOOR: Final = web.AppKey("door", Door)
 async def check_host(request: web.Request, handler: Any) -> web.StreamResponse:
     """Let through only what names this node."""
     request.app[DOOR].check_host(request)
+    check_site(request)
     response: web.StreamResponse = await handler(request)
     return response

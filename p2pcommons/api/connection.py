@@ -13,6 +13,7 @@ from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSes
 
 from p2pcommons.api.wire import dump, from_json, load
 from p2pcommons.errors import Conflict, FormError, NotFound, P2PCommonsError, Refused
+from p2pcommons.node.folder import new_file
 from p2pcommons.node.values import EntryAnswer, EntryChanged, EntryWithdrawn, Withdrawal
 
 Parameters = Sequence[tuple[str, str]]
@@ -181,7 +182,7 @@ def etag_of(headers: Mapping[str, str]) -> str:
 
 
 def _private(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb")
+    return os.fdopen(new_file(path), "wb")
 
 
 def _settle(file: BinaryIO, partial: Path, target: Path) -> int:

@@ -6,12 +6,13 @@ who uses a form knows the name to say. Knows no HTTP library.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Final, Protocol
 
-from p2pcommons.api.wire import HEX_SCHEMA, KEY_SCHEMA, Schema, parse_hex32
+from p2pcommons.api.wire import HEX_SCHEMA, Schema, parse_hex32
 from p2pcommons.core.identity import parse_did_key
 from p2pcommons.errors import FormError
 
@@ -34,15 +35,24 @@ class Form(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text of 1 to `length_max` characters (`length_min` 0 lets it be empty)."""
+    """A text of 1 to `length_max` characters (`length_min` 0 lets it be empty).
+
+    `pattern`: the whole of it must be this (a regular expression that Python and ECMA-262 read alike), else it is
+    refused with `hint`. `format`: how OpenAPI calls what a verb reads in it; its lengths are the format's own.
+    """
 
     length_max: int = 1000
     length_min: int = 1
+    pattern: str = ""
+    hint: str = ""
+    format: str = ""
 
     def text(self, value: str) -> str:
         """The text itself, within its length."""
         if not self.length_min <= len(value) <= self.length_max:
             raise ValueError(f"give {self.length_min} to {self.length_max} characters")
+        if self.pattern and not re.fullmatch(self.pattern, value):
+            raise ValueError(self.hint)
         return value
 
     def json(self, value: Any) -> str:
@@ -52,8 +62,11 @@ class Text:
         return self.text(value)
 
     def schema(self) -> Schema:
-        """A string with its lengths."""
-        return {"type": "string", "minLength": self.length_min, "maxLength": self.length_max}
+        """A string with its lengths, or with its format."""
+        if self.format:
+            return {"type": "string", "format": self.format}
+        schema: Schema = {"type": "string", "minLength": self.length_min, "maxLength": self.length_max}
+        return schema | {"pattern": f"^(?:{self.pattern})$"} if self.pattern else schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +83,11 @@ class Integer:
         return self.json(int(value))
 
     def json(self, value: Any) -> int:
-        """A JSON number without a fraction."""
-        if type(value) is not int or not self.least <= value <= self.most:
+        """A JSON number without a fraction: 3.0 is 3."""
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        if type(whole) is not int or not self.least <= whole <= self.most:
             raise ValueError(f"give a whole number from {self.least} to {self.most}")
-        return value
+        return whole
 
     def schema(self) -> Schema:
         """An integer with its bounds."""
@@ -102,24 +116,45 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A word that the verb itself knows or refuses, by a code of its own; `words` tells which there are."""
+
+    words: tuple[str, ...]
+
+    def text(self, value: str) -> str:
+        """Any text."""
+        return value
+
+    def json(self, value: Any) -> str:
+        """Any text; other types are refused."""
+        if not isinstance(value, str):
+            raise ValueError("give a text")
+        return value
+
+    def schema(self) -> Schema:
+        """An enumeration."""
+        return {"type": "string", "enum": list(self.words)}
+
+
+@dataclass(frozen=True, slots=True)
 class Words:
     """Several of a few words: separated by commas in a query, a list in a body. Order kept, doubles dropped."""
 
     words: tuple[str, ...]
 
     def text(self, value: str) -> tuple[str, ...]:
-        """Words separated by commas."""
-        return self.json([word.strip() for word in value.split(",") if word.strip()])
+        """Words separated by commas, one at least."""
+        return self.json(value.split(","))
 
     def json(self, value: Any) -> tuple[str, ...]:
         """A list of words."""
-        if not isinstance(value, list) or any(word not in self.words for word in value):
+        if not isinstance(value, list) or not value or any(word not in self.words for word in value):
             raise ValueError(f"choose from {', '.join(self.words)}, separated by commas")
         return tuple(dict.fromkeys(value))
 
     def schema(self) -> Schema:
         """An array of an enumeration (`style: form, explode: false`)."""
-        return {"type": "array", "items": {"type": "string", "enum": list(self.words)}}
+        return {"type": "array", "items": {"type": "string", "enum": list(self.words)}, "minItems": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,16 +232,30 @@ def numbers(names: str) -> Callable[[str], tuple[float, ...]]:
     wanted = len(names.split(","))
 
     def parse(text: str) -> tuple[float, ...]:
-        try:
-            found = tuple(float(part) for part in text.split(","))
-        except ValueError:
-            found = ()
-        if len(found) != wanted or not all(isfinite(number) for number in found):
+        parts = text.split(",")
+        found = tuple(float(part) for part in parts if _NUMBER.fullmatch(part))
+        if len(parts) != wanted or len(found) != wanted or not all(map(isfinite, found)):
             raise ValueError(f"give {wanted} numbers, {names}")
         return found
 
     return parse
 
 
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+SPACES: Final = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""White space, to stand between brackets in a pattern: what Python takes for it, in words that ECMA-262 reads alike."""
+NOT_BLANK: Final = rf"[^\u0000]*[^\u0000{SPACES}][^\u0000]*"
+"""The pattern of a text that is not blank and holds no zero character: records can hold none."""
+NO_ZERO: Final = r"[^\u0000]*"
+TAG: Final = (
+    r"(?:[A-Za-z]{2,3}(?:-[A-Za-z]{3}){0,3}|[A-Za-z]{4,8})(?:-[A-Za-z]{4})?(?:-(?:[A-Za-z]{2}|[0-9]{3}))?"
+    r"(?:-(?:[A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(?:-[0-9A-WYZa-wyz](?:-[A-Za-z0-9]{2,8})+)*"
+    r"(?:-[xX](?:-[A-Za-z0-9]{1,8})+)?|[xX](?:-[A-Za-z0-9]{1,8})+"
+)
+"""The pattern of a BCP 47 tag (`commons.languages`, in any case of letters)."""
+
 ID: Final = Parsed(parse_hex32, HEX_SCHEMA)
-KEY: Final = Parsed(parse_did_key, KEY_SCHEMA)
+COMMONS: Final = Parsed(parse_hex32, {"type": "string", "format": "commons-id"})
+ENTRY: Final = Parsed(parse_hex32, {"type": "string", "format": "entry-id"})
+KEY: Final = Parsed(parse_did_key, {"type": "string", "format": "did-key"})

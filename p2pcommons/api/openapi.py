@@ -11,7 +11,7 @@ from p2pcommons.api import problems
 from p2pcommons.api.auth import Grant
 from p2pcommons.api.entry_schema import ENTRY_SCHEMAS
 from p2pcommons.api.operation import Listing, Media, Operation
-from p2pcommons.api.schema import Fields, Free
+from p2pcommons.api.schema import Stream
 from p2pcommons.api.wire import Schema, codec, component, parts
 from p2pcommons.node.values import FacetCount
 
@@ -31,7 +31,10 @@ def document(operations: Iterable[Operation]) -> Schema:
             "title": "p2pcommons, the API of a node",
             "version": __version__,
             "description": "Ids are lower-case hex, people and nodes `did:key`, times RFC 3339. Reading is open on "
-            "loopback; writing needs the token of `DATA/api-token`. After an answer to a write, every read sees it.",
+            "loopback; writing needs the token of `DATA/api-token`. After an answer to a write, every read sees it. "
+            "Formats: `commons-id` and `entry-id` are ids, 64 digits; `did-key` a `did:key` of an Ed25519 key; `address` "
+            "`[KEY@]HOST:PORT` or `[KEY@]wss://HOST[:PORT]/PATH`; `invitation` the pasted line; `box` `W,S,E,N` in "
+            "degrees, south not above north; `circle` `LAT,LON,KM`; `spdx-expression` a licence.",
         },
         "servers": [{"url": "/"}],
         "paths": paths,
@@ -57,11 +60,10 @@ def _operation(operation: Operation) -> Schema:
     if operation.parameters:
         written["parameters"] = [parameter.document() for parameter in operation.parameters]
     if operation.body is not None:
-        required = operation.body.required if isinstance(operation.body, (Fields, Free)) else True
         schema = operation.body.schema()
         written["requestBody"] = {
-            "required": required,
-            "content": {media_type: {"schema": schema} for media_type in operation.body.media_types},
+            "required": operation.body.required,
+            "content": {media_type: {"schema": schema} if schema else {} for media_type in operation.body.media_types},
         }
     return written
 
@@ -71,11 +73,29 @@ def _responses(operation: Operation) -> Schema:
     content = _content(operation.answer)
     if content:
         answered["content"] = content
-    responses = {str(operation.status): answered}
-    for status, why in operation.refusals.items():
-        responses[str(status)] = {"description": why, "content": _PROBLEM}
-    responses["default"] = {"description": "what was wrong, and what to do", "content": _PROBLEM}
-    return responses
+    for media_type in operation.told_as:
+        answered["content"][media_type] = {}
+    responses = {str(status): {"description": why, "content": _PROBLEM} for status, why in _refusals(operation)}
+    responses |= {str(status): answered | {"description": why} for status, why in operation.also.items()}
+    return {str(operation.status): answered} | dict(sorted(responses.items()))
+
+
+def _refusals(operation: Operation) -> Iterable[tuple[int, str]]:
+    """Every status of a problem, and why: what all operations share, and what is its own."""
+    shared = {400: "a parameter or the body is not as described; `parameter` or `field` names it"}
+    shared[401] = "the token is missing or wrong" + ("" if operation.needs > Grant.READ else ", and not from loopback")
+    shared[403] = "`host-not-allowed`: by this name nobody is here"
+    if "{" in operation.path:
+        shared[404] = "nothing has this address"
+    if operation.needs > Grant.READ or "{" in operation.path:
+        shared[409] = "not as things stand here now, as with `clock-wrong` or `commons-waiting`"
+    if operation.body is not None:
+        shared[415] = "`unsupported-media-type`"
+        if not isinstance(operation.body, Stream):
+            shared[413] = "`too-large`"
+    if not operation.always:
+        shared[503] = "`not-ready`: starting or stopping"
+    return {**shared, **operation.refusals}.items()
 
 
 def _content(answer: Any) -> Schema:

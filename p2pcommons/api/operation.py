@@ -60,6 +60,8 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
     refusals: Mapping[int, str] = field(default_factory=dict)  # statuses of its own and why
+    also: Mapping[int, str] = field(default_factory=dict)  # further statuses of the same answer
+    told_as: tuple[str, ...] = ()  # media types in which the answer comes to whom asks for them
     lasting: bool = False  # a stream: no HEAD
     always: bool = False  # answers before the node is ready
 
@@ -125,11 +127,8 @@ def nothing() -> web.Response:
 
 def slice_of(items: tuple[T, ...], call: Call) -> tuple[tuple[T, ...], str | None]:
     """The page of a short list that `limit` and `cursor` ask for: here the cursor is a place in the list."""
-    cursor, limit = call.arguments["cursor"], call.arguments["limit"]
-    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
-        raise bad_parameter("cursor", "this is not a cursor of this list: start again without one")
-    start = int(cursor or 0)
-    end = start + limit
+    start = int(call.arguments["cursor"] or 0)
+    end = start + call.arguments["limit"]
     return items[start:end], str(end) if end < len(items) else None
 
 

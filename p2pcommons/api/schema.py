@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from p2pcommons.api.forms import Form, Integer, Text, Words
+from p2pcommons.api.forms import Flag, Form, Integer, Items, Text, Words
 from p2pcommons.api.wire import Schema
 from p2pcommons.core.limits import PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX
 from p2pcommons.errors import P2PCommonsError
@@ -43,11 +43,13 @@ class Parameter:
     where: str = "query"
     required: bool = False
     default: Any = None
-    repeated: bool = False  # may be given several times: the value is a tuple
+    repeated: bool = False  # may be given several times, up to `REPEATED_MAX`: the value is a tuple
 
     def document(self) -> Schema:
-        """Its Parameter Object."""
-        schema = {"type": "array", "items": self.form.schema()} if self.repeated else self.form.schema()
+        """Its Parameter Object. A flag may be given without a value (`?available`)."""
+        schema = self.form.schema()
+        if self.repeated:
+            schema = {"type": "array", "items": schema, "maxItems": REPEATED_MAX}
         if self.default is not None:
             schema = schema | {"default": self.default}
         document: Schema = {"name": self.name, "in": self.where, "description": self.meaning, "schema": schema}
@@ -55,7 +57,12 @@ class Parameter:
             document["required"] = True
         if isinstance(self.form, Words):
             document |= {"style": "form", "explode": False}
+        if isinstance(self.form, Flag):
+            document["allowEmptyValue"] = True
         return document
+
+
+REPEATED_MAX: Final = 16  # a search in more commons than that is one in all of them
 
 
 def in_path(name: str, form: Form, meaning: str) -> Parameter:
@@ -66,7 +73,12 @@ def in_path(name: str, form: Form, meaning: str) -> Parameter:
 LIMIT: Final = Parameter(
     "limit", Integer(1, PAGE_ITEMS_MAX), "at most so many items in one answer", default=PAGE_ITEMS_DEFAULT
 )
-CURSOR: Final = Parameter("cursor", Text(1024), "where to go on: `next` of the answer before")
+_CURSOR_MEANING: Final = "where to go on: `next` of the answer before"
+_NO_CURSOR: Final = "this is not a cursor of this list: start again without one"
+CURSOR: Final = Parameter("cursor", Text(9, 1, "[0-9]{1,9}", _NO_CURSOR), _CURSOR_MEANING)
+"""Of short lists: a place in the list. One behind its end finds nothing."""
+SEARCH_CURSOR: Final = Parameter("cursor", Text(2731, 16, "[A-Za-z0-9_-]{16,2731}", _NO_CURSOR), _CURSOR_MEANING)
+"""Of searches: base64url of up to 2,048 bytes, which hold a title's first characters. Another search's is not found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,7 @@ class Fields:
     members: tuple[Member, ...]
     required: bool = True  # False: no body at all is taken as an empty object
     media_types: tuple[str, ...] = ("application/json",)
+    some: bool = False  # one member at least says something: the verb refuses what says nothing
 
     def check(self, value: Any) -> dict[str, Any]:
         """The members' values, defaults filled in. BadRequest."""
@@ -100,22 +113,28 @@ class Fields:
 
     def schema(self) -> Schema:
         """An object, closed."""
-        return {
+        schema: Schema = {
             "type": "object",
             "properties": {m.name: m.form.schema() | {"description": m.meaning} for m in self.members},
             "required": [m.name for m in self.members if m.required],
             "additionalProperties": False,
         }
+        if self.some:
+            lists = {m.name for m in self.members if isinstance(m.form, Items)}
+            schema["anyOf"] = [
+                {"required": [m.name], "properties": {m.name: {"minItems": 1}} if m.name in lists else {}}
+                for m in self.members
+            ]
+        return schema
 
 
 def _member(member: Member, value: Mapping[str, Any]) -> Any:
-    given = value.get(member.name)
-    if given is None:
+    if member.name not in value:
         if member.required:
             raise bad_field(member.name, f"is missing: {member.meaning}")
         return member.default
     try:
-        return member.form.json(given)
+        return member.form.json(value[member.name])
     except ValueError as error:
         raise bad_field(member.name, str(error)) from None
 
@@ -145,10 +164,11 @@ class Stream:
 
     media_types: tuple[str, ...]
     meaning: str
+    required: bool = True  # False: none at all is one of no bytes
 
     def schema(self) -> Schema:
-        """A string of bytes."""
-        return {"type": "string", "format": "binary", "description": self.meaning}
+        """Any bytes: OpenAPI 3.1 describes them by their media type alone."""
+        return {}
 
 
 Body = Fields | Free | Stream
@@ -181,6 +201,8 @@ def _argument(parameter: Parameter, texts: list[str]) -> Any:
         return () if parameter.repeated else parameter.default
     if len(texts) > 1 and not parameter.repeated:
         raise bad_parameter(parameter.name, "is given more than once")
+    if len(texts) > REPEATED_MAX:
+        raise bad_parameter(parameter.name, f"is given more than {REPEATED_MAX} times")
     try:
         values = tuple(parameter.form.text(text) for text in texts)
     except ValueError as error:

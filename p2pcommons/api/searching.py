@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from p2pcommons.api.forms import ID, Choice, Flag, Parsed, Text, Words, numbers
-from p2pcommons.api.schema import CURSOR, LIMIT, Parameter
+from p2pcommons.api.forms import COMMONS, Choice, Flag, Parsed, Text, Words, numbers
+from p2pcommons.api.schema import LIMIT, SEARCH_CURSOR, Parameter
 from p2pcommons.commons.query import FACETS, SORTS, Box, Circle, Query
 from p2pcommons.core.limits import PAGE_ITEMS_DEFAULT
 
@@ -36,7 +36,7 @@ def parse_circle(text: str) -> Circle:
 FILTERS: Final = {"type": "type", "tag": "subjects", "licence": "licence", "language": "language"}
 
 WHERE: Final = (
-    Parameter("commons", ID, "only of this commons; all followed ones by default", repeated=True),
+    Parameter("commons", COMMONS, "only of this commons; all followed ones by default", repeated=True),
     Parameter(
         "q",
         Text(1000, 0),
@@ -47,8 +47,8 @@ WHERE: Final = (
         Parameter(name, Text(500), f"only entries whose {field} holds this value; all given must hold", repeated=True)
         for name, field in FILTERS.items()
     ),
-    Parameter("bbox", Parsed(parse_box, {"type": "string"}), "only in this box: `W,S,E,N`, degrees"),
-    Parameter("near", Parsed(parse_circle, {"type": "string"}), "only around here: `LAT,LON,KM`"),
+    Parameter("bbox", Parsed(parse_box, {"type": "string", "format": "box"}), "only in this box: `W,S,E,N`, degrees"),
+    Parameter("near", Parsed(parse_circle, {"type": "string", "format": "circle"}), "only around here: `LAT,LON,KM`"),
     Parameter("available", Flag(), "only what is there to be lent now"),
 )
 
@@ -57,7 +57,7 @@ SEARCH: Final = (
     Parameter("sort", Choice(SORTS), "relevance where there is a `q`, else updated"),
     Parameter("facets", Words(FACETS), "fields whose values are to be counted", default=()),
     LIMIT,
-    CURSOR,
+    SEARCH_CURSOR,
 )
 
 

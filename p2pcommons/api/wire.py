@@ -27,6 +27,7 @@ T = TypeVar("T")
 Schema = dict[str, Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS: Final = 253_402_300_799_999  # RFC 3339 knows years of four digits
 _HEX32: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -59,8 +60,9 @@ def _finite(text: str) -> float:
 
 
 def rfc3339(instant: int) -> str:
-    """Unix milliseconds as `2026-01-31T12:00:00.000Z`."""
-    moment = _EPOCH + timedelta(milliseconds=instant)
+    """Unix milliseconds as `2026-01-31T12:00:00.000Z`; what lies beyond the year 9999, as a stranger may write it, as its
+    last moment."""
+    moment = _EPOCH + timedelta(milliseconds=min(max(instant, 0), _LAST_MS))
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 

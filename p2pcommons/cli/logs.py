@@ -6,8 +6,8 @@ Code logs with `logging` and a sentence; what programs may want to act on it nam
 `extra={"event": "session_ended", "fields": {…}}`. `event` is stable, `message` is for people.
 
 No secret is ever written. Who logs does not log any (routes, never paths; keys of nodes, never ids of commons); what
-slips through in the text of an exception is taken out here: the token, invitation lines, and ids, for which stands a
-short name made from them, so that two lines about one thing can still be seen to be so.
+slips through in the text of an exception is taken out here: the token, pasted lines, bytes that could be a key, and
+ids, for which stands a short name made from them, so that two lines about one thing can still be seen to be so.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import json
 import logging
 import re
 import sys
+from ast import literal_eval
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, TextIO
@@ -26,7 +27,11 @@ EVENT_DEFAULT: Final = "message"
 _OWN: Final = "p2pcommons"  # our loggers; all others (aiohttp, asyncio, zeroconf) speak from `warning` on
 _HANDLER: Final = "p2pcommons-logs"
 _ID: Final = re.compile(r"(?<![0-9A-Za-z])[0-9A-Fa-f]{64}(?![0-9A-Za-z])")
-_INVITATION: Final = re.compile(r"p2pcommons:[A-Za-z0-9_-]{20,}")
+_INVITATION: Final = re.compile(r"p2pcommons(?:-device)?:[A-Za-z0-9_-]{20,}")  # and lines for a new device
+_BYTES: Final = re.compile(  # as Python shows them in an exception
+    r"""(?<!\w)b(?:'(?:[ -&(-\[\]-~]|\\(?:[tnr\\'"]|x[0-9a-f]{2}))*'|"(?:[ !#-\[\]-~]|\\(?:[tnr\\'"]|x[0-9a-f]{2}))*")"""
+)
+_BYTES_MIN: Final = 16  # shorter ones are no key, no id and no entropy
 _BEARER: Final = re.compile(r"(?i)(bearer\s+)[^\s'\"]+")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -48,11 +53,18 @@ class Secrets:
             text = text.replace(known, "[token]")
         text = _INVITATION.sub("[invitation]", text)
         text = _BEARER.sub(r"\1[token]", text)
-        return _ID.sub(_short_name, text)
+        return _ID.sub(lambda found: _short_name(found[0]), _BYTES.sub(_without_bytes, text))
 
 
-def _short_name(found: re.Match[str]) -> str:
-    return f"[id {sha256(found[0].lower().encode()).hexdigest()[:8]}]"
+def _short_name(digits: str) -> str:
+    return f"[id {sha256(digits.lower().encode()).hexdigest()[:8]}]"
+
+
+def _without_bytes(found: re.Match[str]) -> str:
+    value = literal_eval(found[0])
+    if len(value) == 32:
+        return _short_name(value.hex())
+    return found[0] if len(value) < _BYTES_MIN else "[bytes]"
 
 
 class JsonLines(logging.Formatter):
@@ -97,7 +109,9 @@ class TextLines(logging.Formatter):
         if self._dated:
             text = f"{_rfc3339(record.created)} {_level(record):7} {text}"
         if record.exc_info and record.exc_info[0] is not None:
-            text += "\n" + self.formatException(record.exc_info)
+            # Its lines stay under the one they belong to, whatever a stranger's text in them looks like.
+            traced = _CONTROL.sub(_escaped_but_line_ends, self.formatException(record.exc_info))
+            text += "".join(f"\n    {line}" for line in traced.split("\n"))
         return self._secrets.clean(text)
 
 
@@ -138,3 +152,7 @@ def _rfc3339(seconds: float) -> str:
 
 def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")
+
+
+def _escaped_but_line_ends(found: re.Match[str]) -> str:
+    return found[0] if found[0] == "\n" else _escaped(found)

@@ -6,6 +6,7 @@ Texts come from strangers: control characters are shown, never sent to the termi
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import time
@@ -13,6 +14,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+# What JSON leaves as it is and a terminal may obey: control characters above ASCII, directions, line ends of Unicode.
+_COMMANDING = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _PROGRESS_EVERY_S = 0.2  # a terminal need not be repainted more often than one can read
 
 
@@ -32,12 +35,12 @@ class Output:
     def document(self, value: Any) -> None:
         """One JSON document (only with `--json`)."""
         if self.json:
-            self._print(json.dumps(plain(value), ensure_ascii=self._ascii))
+            self._print(self._json(value))
 
     def items(self, values: Sequence[Any]) -> None:
         """A list as JSON, one a line (only with `--json`)."""
         for value in values if self.json else ():
-            self._print(json.dumps(plain(value), ensure_ascii=self._ascii))
+            self._print(self._json(value))
 
     def say(self, text: str = "") -> None:
         """A line for people (not with `--json`)."""
@@ -98,6 +101,10 @@ class Output:
             self._err.write("\r" + " " * self._painted + "\r")
             self._err.flush()
             self._painted = 0
+
+    def _json(self, value: Any) -> str:
+        text = json.dumps(plain(value), ensure_ascii=self._ascii)
+        return _COMMANDING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
     def _print(self, line: str) -> None:
         self._wipe()

@@ -273,10 +273,8 @@ def _field_change(view: EntryView, field: Field, patch: Any) -> dict[str, Any] |
         return {part: content for part, content in body.items() if content}
     standing = {key: value for key, value in view.registers.items() if split_key(key)[0] == name}
     undecided = {key for key in (*view.conflicts, *view.offered) if split_key(key)[0] == name}
-    if not field.multilingual or type(patch) is not dict:
-        decided = undecided
-    else:  # of several languages, those that the patch names
-        decided = undecided & named
+    of_languages = field.multilingual and type(patch) is dict
+    decided = undecided & named if of_languages else undecided  # of several languages, those that the patch names
     for key in decided:
         standing[key] = None  # differs from every value: written even if it is the shown one
     return _difference(standing, {}, registers, {})

@@ -3,7 +3,8 @@
 Comma, semicolon or tab, found from the heading; quotes doubled; UTF-8 with or without byte-order mark. A row gives
 {column: text}; what the text means is `formats.mapping`'s. Entries are written with one column a field: a list is
 joined by `|`, and what text alone cannot say (several languages, a list whose items hold `|`) is JSON in its cell,
-which reading gives back equal.
+which reading gives back equal. So is what a spreadsheet would take for a formula: entries are strangers' texts, and a
+title that begins with `=` must not reckon, nor fetch, on the machine of who opens an export.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
@@ -29,6 +31,11 @@ COLUMNS: Final = ("id", "commons", "source", *FIELDS)
 _DELIMITERS: Final = ",;\t"
 csv.field_size_limit(BATCH_LINE_BYTES_MAX)  # in characters; a row is bounded in bytes below
 _JSON_OPENERS: Final = ("{", "[", '"')
+_FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""With these a spreadsheet begins a formula; the last four are the wide ones of East Asian keyboards."""
+_CELL_WITHIN: Final = re.compile(r"([;\t\n][\s\"]*)([=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a cell with a formula would begin for who takes another delimiter than the comma, as spreadsheets do in many
+countries: quotes within a row are then no quotes, and line ends in them end it."""
 
 
 def recognises(first: bytes) -> bool:
@@ -158,15 +165,23 @@ def _cell(value: Any, elements: bool) -> str:
         case None:
             return ""
         case str():
-            return value if _plain(value) else json.dumps(value, ensure_ascii=False)
+            return value if _plain(value) else _as_json(value)
         case list() if len(value) > (not elements) and all(map(_joins, value)):
             return SEPARATOR.join(value)
         case _:
-            return json.dumps(value, ensure_ascii=False)
+            return _as_json(value)
+
+
+def _as_json(value: Any) -> str:
+    """JSON in which no formula begins, whatever it is cut at."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _CELL_WITHIN.sub(lambda found: f"{found[1]}\\u{ord(found[2]):04x}", text)
 
 
 def _plain(text: str) -> bool:
-    return text == text.strip() != "" and not text.startswith(_JSON_OPENERS) and "\r" not in text and "\0" not in text
+    if not text or text != text.strip() or "\r" in text or "\0" in text:
+        return False
+    return not text.startswith(_JSON_OPENERS + _FORMULA) and _CELL_WITHIN.search(text) is None
 
 
 def _joins(item: Any) -> bool:

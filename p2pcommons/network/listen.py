@@ -21,7 +21,14 @@ from typing import Final
 from aiohttp import WSCloseCode, web
 from aiohttp.web_protocol import RequestHandler
 
-from p2pcommons.core.limits import CLOSE_MS_MAX, CONNECT_MS_MAX, HEARTBEAT_MS, LINKS_MAX, LINKS_PER_HOST_MAX
+from p2pcommons.core.limits import (
+    CLOSE_MS_MAX,
+    CONNECT_MS_MAX,
+    HEARTBEAT_MS,
+    KNOCK_MS,
+    LINKS_MAX,
+    LINKS_PER_HOST_MAX,
+)
 from p2pcommons.network.certificate import Certificate, listening_context
 from p2pcommons.network.link import MESSAGE_BYTES_MAX, SUBPROTOCOL, Link
 from p2pcommons.sync.handshake import Role, direct_channel
@@ -44,7 +51,8 @@ class _Server(web.Server):
     """aiohttp's server of one connection each, which tells when a connection has ended."""
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
-        super().__init__(handler, access_log=None, keepalive_timeout=0, logger=_STRANGERS_HTTP)
+        # auto_decompress: the body of a request, which nobody reads here, is not unfolded either.
+        super().__init__(handler, access_log=None, keepalive_timeout=0, logger=_STRANGERS_HTTP, auto_decompress=False)
         self.ends: dict[RequestHandler, asyncio.Event] = {}
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
@@ -130,7 +138,7 @@ class Listener:
             return _full()
         self._hosted_places[place] += 1
         try:
-            return await self._answer(request, b"", request.headers[_TOLD_BY_PROXY])
+            return await self._answer(request, b"", request.headers[_TOLD_BY_PROXY].partition("%")[0])
         finally:
             self._hosted_places[place] -= 1
             if not self._hosted_places[place]:
@@ -207,6 +215,7 @@ class Listener:
     async def _welcome(self, connection: socket.socket, place: str) -> None:
         """Carry one connection from TLS to its end; it has a set time to become a link."""
         loop = asyncio.get_running_loop()
+        became_link = False
         try:
             transport, handler = await loop.connect_accepted_socket(
                 self._server, connection, ssl=self._context, ssl_handshake_timeout=self._connect_s_max
@@ -220,7 +229,7 @@ class Listener:
                 await end.wait()
             finally:
                 timer.cancel()
-                self._knocking.pop(handler, None)
+                became_link = self._knocking.pop(handler, None) is None
                 transport.abort()
         except OSError as error:  # TLS that did not come about: scanners, plain HTTP, another version
             logger.debug("no TLS with %s: %s", place, error)
@@ -228,7 +237,10 @@ class Listener:
             logger.exception("welcoming %s failed", place)
         finally:
             connection.close()
-            self._leave(place)
+            if became_link:
+                self._leave(place)
+            else:  # to knock costs this node some milliseconds, and who knocks hardly anything
+                loop.call_later(KNOCK_MS / 1000, self._leave, place)
 
     def _leave(self, place: str) -> None:
         self._visitors[place] -= 1

@@ -6,27 +6,40 @@ have one key.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import struct
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Final
 
 from p2pcommons.errors import FormError, Refused, StoreError
-from p2pcommons.node.folder import DATABASE, SECRETS
+from p2pcommons.node.folder import (
+    DATABASE,
+    RESTORED_WHOLE,
+    RESTORING,
+    SECRETS,
+    DataFolder,
+    new_file,
+    write_secret,
+)
 from p2pcommons.store.sqlite import SqliteStore
 
 _MARK: Final = "p2pcommons-backup-1"
 _COPY_BYTES: Final = 1024 * 1024
-_RESTORING: Final = "restoring"  # the folder in which a backup is unpacked and looked at first
+# What reading a zip raises on bytes that are none, or on such as it cannot read: behind a password, say.
+_FAULTS: Final = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, OverflowError, RuntimeError, ValueError, LookupError,
+)  # fmt: skip
 
 
 def write_backup(store: SqliteStore, folder: Path, path: Path) -> int:
     """Write the backup of a folder, mode 0600, whole or not at all; its size in bytes."""
     beside = path.with_name(path.name + ".database")  # a folder: what is copied there must not be read by others
     partial = path.with_name(path.name + ".partial")
-    handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    handle = new_file(partial)
     try:
         with os.fdopen(handle, "wb") as file:
             shutil.rmtree(beside, ignore_errors=True)
@@ -48,11 +61,13 @@ def write_backup(store: SqliteStore, folder: Path, path: Path) -> int:
     return path.stat().st_size
 
 
-def read_backup(path: Path, folder: Path) -> None:
-    """Bring a backup into a folder that holds no identity, whole or not at all.
+def read_backup(path: Path, held: DataFolder) -> None:
+    """Bring a backup into a folder that holds no identity, whole or not at all; a process that dies in it leaves what
+    the next one to lock the folder finishes.
 
     Refused `folder-not-empty`, `file-unusable`; FormError `not_a_backup`.
     """
+    folder = held.path
     if any((folder / name).exists() for name in (DATABASE, *SECRETS)):
         raise Refused(
             "folder-not-empty", f"{folder} already holds a node. Restore into a new folder: --data NEW_FOLDER."
@@ -63,7 +78,7 @@ def read_backup(path: Path, folder: Path) -> None:
         raise Refused(
             "file-unusable", f"{path} cannot be read: {error.strerror}. Check its name and its permissions."
         ) from error
-    beside = folder / _RESTORING
+    beside = folder / RESTORING
     shutil.rmtree(beside, ignore_errors=True)
     try:
         beside.mkdir(mode=0o700)
@@ -71,23 +86,40 @@ def read_backup(path: Path, folder: Path) -> None:
             names = set(archive.namelist())
             if _MARK not in names or DATABASE not in names:
                 raise FormError("not_a_backup", f"{path} is no backup: name a file that `p2pcommons backup` wrote.")
+            _check_sizes(archive, names, folder)
             for name in (DATABASE, *SECRETS):  # only names we know: a strange archive writes nowhere else
                 if name in names:
                     _extract(archive, name, beside / name)
         SqliteStore(beside / DATABASE).close()
-        for name in (DATABASE, *SECRETS):
-            if name in names:
-                os.replace(beside / name, folder / name)
+        write_secret(beside / RESTORED_WHOLE, b"")
+        held.finish_restore()
     except StoreError as error:
         raise FormError("not_a_backup", f"The database in this backup cannot be used. {error.detail}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # RuntimeError: behind a password, say
+    except _FAULTS as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # a place that no file has; else it is our disk
+            raise
         raise FormError("not_a_backup", f"{path} cannot be read as a backup ({error}): use another one.") from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        if not (beside / RESTORED_WHOLE).exists():
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _check_sizes(archive: zipfile.ZipFile, names: set[str], folder: Path) -> None:
+    """Before anything is unfolded: reading an archive's file stops at the size that the archive tells."""
+    told = {name: archive.getinfo(name) for name in (DATABASE, *SECRETS) if name in names}
+    for name, info in told.items():
+        wrong = name in SECRETS and info.file_size != SECRETS[name]
+        if wrong or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise FormError("not_a_backup", f"{name} in this file is not as `p2pcommons backup` writes it.")
+    size, free = told[DATABASE].file_size, shutil.disk_usage(folder).free
+    if size > free:
+        raise Refused(
+            "file-unusable", f"This backup unfolds to {size:,} bytes, and {free:,} are free: make room first."
+        )
 
 
 def _extract(archive: zipfile.ZipFile, name: str, target: Path) -> None:
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    handle = new_file(target)
     with os.fdopen(handle, "wb") as file, archive.open(name) as source:
         shutil.copyfileobj(source, file, _COPY_BYTES)
         file.flush()

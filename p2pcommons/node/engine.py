@@ -24,6 +24,10 @@ GROUP_S_MAX: Final = 0.02  # a group that ran so long takes no further job: who 
 _REST: Final = 10
 _REST_S_MAX: Final = 0.25
 _SHORT_S: Final = 0.002
+# What peers ask who only cost has a 25th of the time while there is other work, and all of it while there is none: to read
+# such frames takes the loop twice as long again.
+_LATE_REST: Final = 24
+_QUIET_S: Final = 0.25  # no other work for so long: longer than two nodes in exchange keep each other waiting
 
 
 class Closable(Protocol):
@@ -38,7 +42,8 @@ R = TypeVar("R", bound=Closable)
 
 
 class Engine:
-    """One thread. What its own people ask for goes before what peers bring; within each of the two, in order.
+    """One thread. What its own people ask for goes before what peers bring, and that before what is late, which has its
+    share of the time only; within each of the three, in order.
 
     A peer has one job waiting at most, and a person's job goes next into a group and ends it: however many peers there
     are, people wait for the job under way, their own, and a commit.
@@ -58,7 +63,10 @@ class Engine:
         self._own: deque[_Job] = deque()
         self._peers: deque[_Job] = deque()
         self._patient: deque[_Job] = deque()
+        self._late: deque[_Job] = deque()
         self._rests_until = 0.0  # till then the patient wait
+        self._late_from = 0.0  # till then the late wait, where there was other work since
+        self._worked_at = 0.0  # when the last job was taken that was not late
         self._waiting = Condition()
         self._thread: Thread | None = None
         self._closed = False
@@ -66,12 +74,18 @@ class Engine:
         """Jobs handed over and not answered yet: those that wait and the one under way."""
 
     async def run(
-        self, job: Callable[[], T], *, for_peer: bool = False, joins: bool = False, patient: bool = False
+        self,
+        job: Callable[[], T],
+        *,
+        for_peer: bool = False,
+        joins: bool = False,
+        patient: bool = False,
+        late: bool = False,
     ) -> T:
         """Run a job in the engine's thread. Once begun it runs to its end, even if the caller is cancelled.
 
         `for_peer`: what people ask for goes first. `joins`: it may be part of a group; what peers bring always is.
-        `patient`: what a peer brings and may wait a moment for more of its kind.
+        `patient`: what a peer brings and may wait a moment for more of its kind. `late`: of a peer that only costs.
         """
         if self._closed:
             raise RuntimeError("the engine is closed")
@@ -80,8 +94,8 @@ class Engine:
             self._thread.start()
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         with self._waiting:
-            lane = self._patient if patient else self._peers if for_peer else self._own
-            lane.append(_Job(answer, job, for_peer, for_peer or joins, patient))
+            lane = self._late if late else self._patient if patient else self._peers if for_peer else self._own
+            lane.append(_Job(answer, job, for_peer, for_peer or joins, patient, late))
             self._waiting.notify()
         self.jobs += 1
         try:
@@ -104,7 +118,7 @@ class Engine:
 
     @property
     def _lanes(self) -> tuple[deque[_Job], ...]:
-        return self._own, self._peers, self._patient
+        return self._own, self._peers, self._patient, self._late
 
     def _work(self) -> None:
         while True:
@@ -113,11 +127,22 @@ class Engine:
                 while job is None:
                     if self._closed:
                         return
-                    self._waiting.wait(self._rests_until - monotonic() if self._patient else None)
+                    self._waiting.wait(self._pause())
                     job = self._next()
+            began = monotonic()
             self._answer(self._run_group(job) if job.joins else [_done(job)])
+            if job.late:
+                ended = monotonic()
+                self._late_from = ended + _LATE_REST * (ended - began)
             self._after()
             del job  # an idle engine keeps nothing of its last job
+
+    def _pause(self) -> float | None:
+        """How long nothing is to be done that waits; None: until somebody comes."""
+        ends = [self._rests_until] if self._patient else []
+        if self._late:
+            ends.append(min(self._late_from, self._worked_at + _QUIET_S))
+        return max(min(ends) - monotonic(), 0.0) if ends else None
 
     def _run_group(self, first: _Job) -> list[_Done]:
         done: list[_Done] = []
@@ -146,12 +171,19 @@ class Engine:
             while lane and lane[0].answer.cancelled():
                 lane.popleft()
         if self._own:
-            return None if joining and not self._own[0].joins else self._own.popleft()
+            return None if joining and not self._own[0].joins else self._taken(self._own)
         if self._peers and peers:
-            return self._peers.popleft()
-        if self._patient and peers and monotonic() >= self._rests_until:
-            return self._patient.popleft()
+            return self._taken(self._peers)
+        now = monotonic()
+        if self._patient and peers and now >= self._rests_until:
+            return self._taken(self._patient)
+        if self._late and not joining and now >= min(self._late_from, self._worked_at + _QUIET_S):
+            return self._late.popleft()
         return None
+
+    def _taken(self, lane: deque[_Job]) -> _Job:
+        self._worked_at = monotonic()
+        return lane.popleft()
 
     @staticmethod
     def _answer(done: list[_Done]) -> None:
@@ -165,6 +197,7 @@ class _Job(NamedTuple):
     for_peer: bool
     joins: bool
     patient: bool
+    late: bool
 
 
 class _Done(NamedTuple):

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from p2pcommons.core.encoding import decode, pack_ordered
-from p2pcommons.core.limits import FRAME_BYTES_MAX, PACK_BYTES_AIM
+from p2pcommons.core.limits import FRAME_BYTES_MAX, PACK_BYTES_AIM, PACK_FILE_COMMONS_MAX
 from p2pcommons.core.record import CommonsId, Plane
 from p2pcommons.errors import FormError, RemoteProtocolError
+from p2pcommons.node.folder import new_file
 from p2pcommons.node.runtime import NodeReplica
 from p2pcommons.node.values import PackInfo, UnpackInfo
 from p2pcommons.sync.holding import SYNCED_PLANES
@@ -29,7 +30,7 @@ def write_pack_file(
     """Write all records of these commons; the file appears when it is whole."""
     partial = path.with_name(path.name + ".partial")
     records = 0
-    with partial.open("wb") as file:
+    with os.fdopen(new_file(partial), "wb") as file:  # of mode 0600: a commons' id may be all that protects it
         file.write(MAGIC)
         for one in commons:
             for plane in SYNCED_PLANES:
@@ -53,30 +54,60 @@ def read_pack_file(
     replica: NodeReplica, path: Path, now_ms: int, progress: Callable[[int], None] = lambda records: None
 ) -> UnpackInfo:
     """Take all records of a pack file, each hash and signature checked; what was kept before an error stays."""
-    records = new = 0
-    refused: dict[str, int] = {}
-    seen: list[CommonsId] = []
-    settled: set[CommonsId] = set()
-    with path.open("rb") as file:
-        for commons, plane, packs in _frames(file):
-            if commons not in seen:
-                seen.append(commons)
-                replica.follow(commons)
-            if plane != Plane.CHARTER and commons not in settled:
-                settled.add(commons)
-                _count(refused, replica.settle(commons))
-            try:
-                receipt = replica.receive(commons, packs, now_ms)
-            except RemoteProtocolError as error:
-                raise FormError(error.code, f"This pack file is damaged: {error.detail}. Ask for it again.") from error
-            records += sum(len(pack[5]) for pack in packs)
-            new += receipt.new
-            _count(refused, dict(receipt.refused))
-            progress(records)
-    for commons in seen:
-        if commons not in settled:
-            _count(refused, replica.settle(commons))
-    return UnpackInfo(tuple(seen), records, new, refused)
+    taking = _Taking(replica, now_ms, progress)
+    try:
+        with path.open("rb") as file:
+            for commons, plane, packs in _frames(file):
+                taking.frame(commons, plane, packs)
+    except FormError:
+        taking.end()
+        raise
+    return taking.end()
+
+
+class _Taking:
+    """One pack file on its way in."""
+
+    def __init__(self, replica: NodeReplica, now_ms: int, progress: Callable[[int], None]) -> None:
+        self._replica, self._now_ms, self._progress = replica, now_ms, progress
+        self._records = self._new = 0
+        self._refused: dict[str, int] = {}
+        self._seen: dict[CommonsId, bool] = {}  # whether it was followed only for this file
+        self._settled: set[CommonsId] = set()
+
+    def frame(self, commons: CommonsId, plane: int, packs: list[Any]) -> None:
+        """Take one frame. FormError."""
+        if commons not in self._seen:
+            self._follow(commons)
+        if plane != Plane.CHARTER and commons not in self._settled:
+            self._settled.add(commons)
+            _count(self._refused, self._replica.settle(commons))
+        try:
+            receipt = self._replica.receive(commons, packs, self._now_ms)
+        except RemoteProtocolError as error:
+            raise FormError(error.code, f"This pack file is damaged: {error.detail}. Ask for it again.") from error
+        self._records += sum(len(pack[5]) for pack in packs)
+        self._new += receipt.new
+        _count(self._refused, dict(receipt.refused))
+        self._progress(self._records)
+
+    def end(self) -> UnpackInfo:
+        """The file is read, to its end or to its first fault. One that brings nothing of a commons makes nobody follow it."""
+        for commons, only_here in self._seen.items():
+            if commons not in self._settled:
+                _count(self._refused, self._replica.settle(commons))
+            if only_here and not self._replica.digest(commons).records:
+                self._replica.unfollow(commons)
+        return UnpackInfo(tuple(self._seen), self._records, self._new, self._refused)
+
+    def _follow(self, commons: CommonsId) -> None:
+        if len(self._seen) == PACK_FILE_COMMONS_MAX:
+            raise FormError(
+                "too_many_commons",
+                f"This pack file names more than {PACK_FILE_COMMONS_MAX} commons. What came before was kept.",
+            )
+        self._seen[commons] = commons not in self._replica.followed()
+        self._replica.follow(commons)
 
 
 def _count(refused: dict[str, int], codes: dict[bytes, str]) -> None:

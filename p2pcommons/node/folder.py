@@ -10,7 +10,9 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +22,8 @@ from p2pcommons.core.identity import SigningKey, recovery_key
 from p2pcommons.errors import Refused, StoreError
 
 DATABASE: Final = "catalogue.sqlite"
+DATABASE_SUFFIXES: Final = ("", "-wal", "-shm", ".columns")
+"""The files that a database is made of."""
 NODE_NOTE: Final = "node.json"
 API_TOKEN: Final = "api-token"
 _LOCK: Final = "lock"
@@ -31,8 +35,13 @@ _LOCK_TRIES: Final = 10
 _LOCK_PAUSE_S: Final = 0.02
 _WORDS_SEEN: Final = "recovery.seen"
 CERTIFICATE: Final = "node.pem"
-SECRETS: Final = (_PERSON, _ENTROPY, _WORDS_SEEN)
-"""What a backup takes besides the database: a node's own key stays, a restored folder gets a new one."""
+SECRETS: Final = {_PERSON: 32, _ENTROPY: 16, _WORDS_SEEN: 0}
+"""What a backup takes besides the database, with its size in bytes: a node's own key stays, a restored folder gets a
+new one."""
+RESTORING: Final = "restoring"
+"""The folder in which a backup is unpacked and looked at first."""
+RESTORED_WHOLE: Final = "whole"
+"""A file in it: all is there, and only to be brought to its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +91,32 @@ class DataFolder:
                 f"The data folder {self.path} is used by another p2pcommons process. Stop that one, or choose another with --data.",
             ) from error
         self._lock = handle
+        try:
+            self.finish_restore()  # else a process that died in one would leave the records without their person
+        except OSError as error:
+            self.release()
+            raise StoreError(
+                "folder_unusable",
+                f"What was restored into {self.path} cannot be brought to its place: {error.strerror}.",
+            ) from error
+        # A note that lies here now is of a node that was killed. Another program may answer at its address by now, and
+        # while we hold the lock the command line would take it for this one, and tell it the token.
+        with suppress(OSError):
+            self.remove_note()
+
+    def finish_restore(self) -> None:
+        """Bring what a restore has unpacked whole to its place; does nothing where there is none."""
+        beside = self.path / RESTORING
+        if (beside / RESTORED_WHOLE).exists():
+            for name in (DATABASE, *SECRETS):
+                if (beside / name).exists():
+                    os.replace(beside / name, self.path / name)
+            shutil.rmtree(beside)
 
     def database_bytes(self) -> int:
         """How large the database is, with its log."""
         total = 0
-        for suffix in ("", "-wal", "-shm", ".columns"):
+        for suffix in DATABASE_SUFFIXES:
             try:
                 total += (self.path / f"{DATABASE}{suffix}").stat().st_size
             except FileNotFoundError:
@@ -158,8 +188,11 @@ class DataFolder:
         self._write(_WORDS_SEEN, b"")
 
     def secrets_are_private(self) -> bool:
-        """Whether only this user can read keys and token."""
-        names = (*SECRETS, _NODE, API_TOKEN)
+        """Whether only this user can read keys, token and database."""
+        if self.path.stat().st_mode & 0o077 == 0:
+            return True
+        database = (f"{DATABASE}{suffix}" for suffix in DATABASE_SUFFIXES)  # unused invitations are in it
+        names = (*SECRETS, _NODE, API_TOKEN, CERTIFICATE, *database)
         return all((self.path / name).stat().st_mode & 0o077 == 0 for name in names if (self.path / name).exists())
 
     # -- the local API
@@ -197,10 +230,19 @@ class DataFolder:
             ) from error
 
 
+def new_file(path: Path) -> int:
+    """A handle to write a new file of mode 0600 in the place of whatever is there.
+
+    What is there is never written into: whoever put it there could read on, or made it a link to another file.
+    """
+    path.unlink(missing_ok=True)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
 def write_secret(path: Path, data: bytes) -> None:
     """Write a file of mode 0600, whole or not at all, and durably."""
     partial = path.with_name(path.name + ".partial")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    handle = new_file(partial)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)

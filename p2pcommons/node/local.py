@@ -30,7 +30,7 @@ async def restore(path: Path, data: Path) -> None:
     folder = DataFolder(data)
     folder.lock()
     try:
-        read_backup(path, data)
+        read_backup(path, folder)
     finally:
         folder.release()
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 from typing import Final, NamedTuple
 
 from p2pcommons import __version__
@@ -24,6 +25,7 @@ from p2pcommons.network.link import Link, LinkLost
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.standing import Standing, but_for
 from p2pcommons.node.values import Instant, PeerCommons
+from p2pcommons.node.worth import Worth
 from p2pcommons.sync.compression import compressed, opened
 from p2pcommons.sync.events import (
     ClockDiffered,
@@ -131,6 +133,7 @@ class Meeting:
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when all is said and the link is closed."""
     _session: Session | None = None
+    _worth: Worth = field(default_factory=lambda: Worth(monotonic()))
     _came: deque[bytes] = field(default_factory=deque)
     """Frames not given to the session yet."""
     _coming: asyncio.Event = field(default_factory=asyncio.Event)
@@ -364,14 +367,18 @@ class Meeting:
         runtime = self.runtime
 
         def run() -> tuple[Sequence[Event], list[bytes]]:
+            began = monotonic()
             events = step(session, runtime.now_ms())
             if session.state is State.ESTABLISHED and not self._browsed:
                 self._browsed = True
                 events = [*events, *session.browse(runtime.now_ms())]
-            return events, self._say_all(session)
+            frames = self._say_all(session)
+            ended = monotonic()
+            self._worth.note(ended - began, ended, brought=any(map(_brings, events)))
+            return events, frames
 
         # The engine answers in the order in which it worked, so frames go out as the session made them.
-        events, frames = await runtime.run_for_peer(run, patient=patient)
+        events, frames = await runtime.run_for_peer(run, patient=patient, late=self._worth.is_late)
         self._said(events, frames)
         while _is_large(frames):  # else it had said all
             frames = await runtime.run_for_peer(lambda: self._say_all(session))
@@ -503,6 +510,11 @@ class Meeting:
 
     def _name(self) -> str:
         return self.link.remote if self.peer is None else did_key(self.peer)
+
+
+def _brings(event: Event) -> bool:
+    """Whether records came or went: what a session is for."""
+    return isinstance(event, RecordsSent) or (isinstance(event, RecordsReceived) and event.count > 0)
 
 
 def _is_large(frames: Sequence[bytes]) -> bool:

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from p2pcommons.core.address import Address, parse_address
 from p2pcommons.core.identity import PublicKey
-from p2pcommons.core.limits import LAN_HEARD_MAX, LAN_YIELD_MS, PENALTY_MS
+from p2pcommons.core.limits import KNOCK_MS, LAN_HEARD_MAX, LAN_YIELD_MS, PENALTY_MS
 from p2pcommons.core.outside import Outside, is_outside
 from p2pcommons.errors import NotFound
 from p2pcommons.network.dial import DialFailed, Dialler
@@ -197,8 +197,10 @@ class Neighbours:
             if meeting.own_key:
                 self._copies.met_own_key(meeting, None)
             self._count(meeting, None)
-            if meeting.violation:
+            if meeting.violation or meeting.code == "blocked":  # whoever is blocked may not knock without end either
                 link.penalty_ms = PENALTY_MS
+            elif meeting.connected_at is None:
+                link.penalty_ms = KNOCK_MS
 
     def notices(self) -> tuple[Notice, ...]:
         """What a person should know of copied folders."""

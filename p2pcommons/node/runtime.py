@@ -145,12 +145,13 @@ class Runtime:
         """
         return await self.engine.run(job if joins else lambda: self._told(job), joins=joins)
 
-    async def run_for_peer(self, job: Callable[[], T], *, patient: bool = False) -> T:
+    async def run_for_peer(self, job: Callable[[], T], *, patient: bool = False, late: bool = False) -> T:
         """Run a job in the engine's thread after all that people ask for, committed together with others.
 
-        `patient`: on a busy machine it waits a moment for more of its kind.
+        `patient`: on a busy machine it waits a moment for more of its kind. `late`: while there is other work it has a
+        small share of the time.
         """
-        return await self.engine.run(lambda: self._relaying(job), for_peer=True, patient=patient)
+        return await self.engine.run(lambda: self._relaying(job), for_peer=True, patient=patient, late=late)
 
     async def read(self, job: Callable[[SqliteReader], T]) -> T:
         """Run a reading job on a connection of its own; it sees all that was answered before."""

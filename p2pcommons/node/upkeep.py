@@ -50,6 +50,8 @@ class Upkeep:
         """Write a pack file of one or all followed commons."""
         if commons is not None:
             self._runtime.check_followed(commons)
+        if path.is_relative_to(self._runtime.folder.path):  # on its way to somebody who only needs to ask
+            self._runtime.disk.check_room("a pack file in the data folder")
         replica = self._runtime.replica
         chosen = sorted(replica.followed()) if commons is None else [commons]
         return await self._runtime.run(
@@ -133,8 +135,8 @@ class Upkeep:
                 folder.secrets_are_private(),
                 "keys and token are readable by you alone"
                 if folder.secrets_are_private()
-                else "others on this machine can read your keys",
-                f"chmod 600 {folder.path}/*.key {folder.path}/api-token",
+                else "others on this machine can read your keys, or what unused invitations hold",
+                f"chmod -R go= {folder.path}",
             ),
             self._clock_check(),
             self._copies_check(),

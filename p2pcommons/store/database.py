@@ -71,6 +71,9 @@ class Database:
     def _prepare(self, writes: bool) -> None:
         with explained(self.path):
             self._connection.set_busy_timeout(BUSY_MS)
+        self.run(
+            "PRAGMA trusted_schema=OFF"
+        )  # what a file says of itself may call no function that does more than reckon
         if not writes:
             self.run(f"PRAGMA cache_size=-{READER_CACHE_KIB}")
             self.run("PRAGMA query_only=ON")
@@ -229,6 +232,7 @@ def _refuse_what_is_not_ours(path: str) -> None:
             version = int(looking.pragma("user_version") or 0)
             owner = int(looking.pragma("application_id") or 0)
             tables = int(looking.execute("SELECT count(*) FROM sqlite_schema").get)
+            acting = int(looking.execute("SELECT count(*) FROM sqlite_schema WHERE type IN ('trigger', 'view')").get)
         finally:
             looking.close(True)
     if owner == APPLICATION_ID and version > SCHEMA_VERSION:
@@ -236,6 +240,10 @@ def _refuse_what_is_not_ours(path: str) -> None:
             "newer_database",
             f"{path} was written by a newer p2pcommons (its schema is {version}, this one knows {SCHEMA_VERSION}): "
             "update p2pcommons, or start it with another data folder; the file was not changed",
+        )
+    if acting:  # ours never has any: in a backup from elsewhere they would act with our hand
+        raise StoreError(
+            "not_a_store", f"{path} has triggers or views, which p2pcommons never makes: restore another backup"
         )
     if owner != APPLICATION_ID and (tables or version):
         raise StoreError(

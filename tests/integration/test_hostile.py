@@ -23,8 +23,9 @@ from p2pcommons.core.address import parse_address
 from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.record import ZEROS, CommonsId, Plane
 from p2pcommons.errors import Conflict, Refused
+from p2pcommons.network.certificate import dialling_context
 from p2pcommons.network.dial import DialFailed, Dialler
-from p2pcommons.network.link import Link
+from p2pcommons.network.link import Link, LinkLost
 from p2pcommons.node import meeting as meeting_module
 from p2pcommons.node.daemon import Node
 from p2pcommons.node.engine import Engine
@@ -237,6 +238,35 @@ async def test_who_breaks_the_protocol_again_and_again_is_not_let_in_for_a_while
             await link.close()
         assert refused >= 20
         assert node.listener is not None and node.listener.links == 0
+
+
+async def test_whoever_is_blocked_knocks_in_vain_and_not_without_end(tmp_path: Path) -> None:
+    async with running(tmp_path / "node") as node, Dialler() as dialler, Runtime(DataFolder(tmp_path / "eve")) as eve:
+        await node.commons.block_peer(eve.keys.node.public)
+        to, refused = parse_address(address(node)), 0
+        for _ in range(40):
+            try:
+                hostile = Hostile(await dialler.dial(to), eve)
+            except DialFailed:
+                refused += 1
+                continue
+            with pytest.raises((AssertionError, LinkLost)):  # it is told so, and the link ends
+                await hostile.shake()
+            await hostile.link.close()
+        assert refused >= 20
+
+
+async def test_connections_that_become_no_session_take_their_place_for_a_while(tmp_path: Path) -> None:
+    async with running(tmp_path / "node") as node:
+        to, refused = parse_address(address(node)), 0
+        for _ in range(60):
+            try:
+                _, writer = await asyncio.open_connection(to.host, to.port, ssl=dialling_context())
+            except OSError:
+                refused += 1
+                continue
+            writer.close()
+        assert refused >= 20
 
 
 async def test_two_hostile_sessions_at_once_stop_no_search_and_no_write(tmp_path: Path) -> None:

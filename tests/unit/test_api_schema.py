@@ -161,7 +161,7 @@ queries = st.builds(
     sort=st.none() | st.sampled_from(SORTS),
     facets=st.lists(st.sampled_from(FACETS), unique=True).map(tuple),
     limit=st.integers(1, 500),
-    cursor=st.none() | st.text(st.characters(codec="ascii"), min_size=1, max_size=9),
+    cursor=st.none() | st.from_regex("[A-Za-z0-9_-]{16,60}", fullmatch=True),
 )
 
 

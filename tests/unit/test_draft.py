@@ -381,3 +381,15 @@ def test_what_a_draft_writes_is_what_its_body_is_read_as(names: set[str], import
         entry[name] = [value, value] if FIELDS[name].kind is Kind.SET else value
     draft = draft_from_json(entry | ({"source": "tate:A1"} if imported else {}))
     assert edit_new(draft) == read_edit(decode_body(edit_body_new(draft)))
+
+
+@pytest.mark.parametrize("said", [None, "", "a text"])
+def test_a_key_that_is_no_language_is_refused_even_where_it_says_nothing(said: str | None) -> None:
+    wrong = {"description": {"no tag": said}}
+    for read in (
+        lambda: draft_from_json({"type": "text", "title": "a"} | wrong),
+        lambda: merge_patch(fold(b"", []), wrong),
+    ):
+        with pytest.raises(FieldError) as caught:
+            read()
+        assert caught.value.field == "description"

@@ -184,3 +184,42 @@ async def test_who_waits_when_it_closes_is_cancelled() -> None:
     answers = await asyncio.gather(*tasks, *late, return_exceptions=True)
     assert answers[0] is True
     assert isinstance(answers[1], asyncio.CancelledError) and isinstance(answers[2], RuntimeError)
+
+
+async def test_the_late_have_a_small_share_of_the_time_while_there_is_other_work_and_all_of_it_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(engine_module, "monotonic", lambda: now)
+    ledger = Ledger()
+    engine = Engine(ledger.together)
+
+    def costs() -> None:
+        nonlocal now
+        now += 0.01
+        ledger.write("late")
+
+    def works() -> None:
+        nonlocal now
+        now += 0.03
+        ledger.write("work")
+
+    try:
+        with held(engine) as tasks:
+            tasks += [asyncio.create_task(engine.run(costs, late=True)) for _ in range(3)]
+            tasks += [asyncio.create_task(engine.run(works)) for _ in range(4)]
+            await piled(engine, len(tasks))
+        await asyncio.gather(*tasks[-4:])
+        first, *late = tasks[1:4]
+        await first
+        assert ledger.lines == ["work"] * 4 + ["late"], "what is late comes last"
+        now += 0.2
+        await engine.run(lambda: ledger.write("work"))
+        assert ledger.lines.count("late") == 1, "many times as long as it took it waits"
+        now += 0.05
+        await late[0]
+        assert ledger.lines.count("late") == 2
+        now += 1.0  # nothing else was asked for since
+        await late[1]
+    finally:
+        engine.close()

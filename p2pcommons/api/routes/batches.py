@@ -35,7 +35,7 @@ OPERATIONS: Final = (
         "Add many entries: one a line, answered by one line each, in order, durable when sent; a client may send "
         "everything before it reads anything; an `error` line with `stopped: true` is the last: the node cannot go on",
         _batch, answer=Media((NDJSON,)), needs=Grant.CONTRIBUTE, parameters=(TO_COMMONS,),
-        body=Stream(MEDIA_TYPES, "Entry JSON, one a line, of any number of lines"),
+        body=Stream(MEDIA_TYPES, "Entry JSON, one a line, of any number of lines", required=False),
         refusals={403: "`not-a-member`", 404: "`unknown-commons`", 409: "`commons-waiting`"}, lasting=True,
     ),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from p2pcommons.api.forms import Parsed
+from p2pcommons.api.forms import Text
 from p2pcommons.api.operation import Call, Listing, Media, Operation, answer_items
 from p2pcommons.api.schema import LIMIT, Parameter, bad_parameter
 from p2pcommons.api.serving import HEARTBEAT_S
@@ -18,21 +18,15 @@ from p2pcommons.api.streams import STREAMS
 from p2pcommons.api.verbs import Verbs
 from p2pcommons.api.wire import HEX_SCHEMA, dump
 from p2pcommons.core.limits import PAGE_ITEMS_MAX
+from p2pcommons.errors import NotFound
 from p2pcommons.node.values import Change
 
 RETRY_MS: Final = 2_000  # when a browser comes back after a broken stream
 
 
-def parse_position(text: str) -> int:
-    """A cursor of the log of changes. ValueError."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise ValueError("this is not a cursor of /changes")
-    return int(text)
-
-
-_SINCE: Final = Parameter(
-    "since", Parsed(parse_position, {"type": "string"}), "only what came behind this: `next`, or an item's `cursor`"
-)
+_POSITION: Final = Text(18, 1, "[0-9]{1,18}", "this is not a cursor of /changes")
+_SINCE: Final = Parameter("since", _POSITION, "only what came behind this: `next`, or an item's `cursor`")
+_OF_ANOTHER: Final = {404: "`bad-cursor`: of another node, or of before it was restored"}
 
 
 def change_json(change: Change) -> dict[str, Any]:
@@ -41,32 +35,29 @@ def change_json(change: Change) -> dict[str, Any]:
 
 
 async def _list(call: Call) -> web.StreamResponse:
-    since = call.arguments["since"] or 0
-    await _check(call.commons, since, "since")
+    since = int(call.arguments["since"] or 0)
+    await _check(call.commons, since)
     changes = await call.commons.changes(since, call.arguments["limit"])
     return answer_items(map(change_json, changes), str(changes[-1].position) if changes else None)
 
 
-async def _check(commons: Verbs, since: int, name: str) -> None:
+async def _check(commons: Verbs, since: int) -> None:
     # Nothing would ever come behind a position that this node has not reached.
     if since and since > await commons.latest_change():
-        raise bad_parameter(name, "this cursor is of another node, or of before it was restored: start without one")
+        raise NotFound("bad-cursor", "this cursor is of another node, or of before it was restored: start without one")
 
 
 async def _stream(call: Call) -> web.StreamResponse:
     request = call.request
-    since = call.arguments["since"]
-    name = "since"
+    said = call.arguments["since"]
     last = request.headers.get("Last-Event-ID")
     if last:
-        name = "Last-Event-ID"
         try:
-            since = parse_position(last)
+            said = _POSITION.text(last)
         except ValueError as error:
-            raise bad_parameter(name, str(error)) from None
-    if since is None:
-        since = await call.commons.latest_change()
-    await _check(call.commons, since, name)
+            raise bad_parameter("Last-Event-ID", str(error)) from None
+    since = await call.commons.latest_change() if said is None else int(said)
+    await _check(call.commons, since)
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
     await response.prepare(request)
     events = _events(call.commons, since, response, request.app[HEARTBEAT_S])
@@ -100,11 +91,11 @@ OPERATIONS: Final = (
             "properties": {"cursor": {"type": "string"}, "commons": HEX_SCHEMA, "id": HEX_SCHEMA},
             "required": ["cursor", "commons", "id"],
         }),
-        parameters=(_SINCE, LIMIT),
+        parameters=(_SINCE, LIMIT), refusals=_OF_ANOTHER,
     ),
     Operation(
         "GET", "/api/v1/changes/stream", "streamChanges",
         "The same as server-sent events; goes on at `Last-Event-ID` or `since`, else starts now", _stream,
-        answer=Media(("text/event-stream",)), parameters=(_SINCE,), lasting=True,
+        answer=Media(("text/event-stream",)), parameters=(_SINCE,), refusals=_OF_ANOTHER, lasting=True,
     ),
 )  # fmt: skip

@@ -7,21 +7,22 @@ from typing import Any, Final
 from aiohttp import web
 
 from p2pcommons.api.auth import Grant
-from p2pcommons.api.forms import ID, Text
+from p2pcommons.api.forms import COMMONS, ENTRY, NO_ZERO, Text
 from p2pcommons.api.operation import Call, Listing, Operation, answer, answer_items, answer_json, etags
-from p2pcommons.api.schema import CURSOR, LIMIT, Free, Parameter, in_path
+from p2pcommons.api.schema import CURSOR, LIMIT, SEARCH_CURSOR, Free, Parameter, in_path
 from p2pcommons.api.searching import SEARCH, query_of
 from p2pcommons.api.wire import to_json
 from p2pcommons.node.values import EntryAnswer, EntryPage, HistoryItem, RawRecord, Withdrawal
 
-ENTRY: Final[dict[str, Any]] = {"$ref": "#/components/schemas/Entry"}
+SHOWN: Final[dict[str, Any]] = {"$ref": "#/components/schemas/Entry"}
 DRAFT: Final[dict[str, Any]] = {"$ref": "#/components/schemas/Draft"}
 PATCH: Final[dict[str, Any]] = {"$ref": "#/components/schemas/Patch"}
 
-ENTRY_ID: Final = in_path("id", ID, "the entry")
-TO_COMMONS: Final = Parameter("commons", ID, "the commons to write to", required=True)
-_OF_COMMONS: Final = Parameter("commons", ID, "the commons it is in, where that is not clear")
+ENTRY_ID: Final = in_path("id", ENTRY, "the entry")
+TO_COMMONS: Final = Parameter("commons", COMMONS, "the commons to write to", required=True)
+_OF_COMMONS: Final = Parameter("commons", COMMONS, "the commons it is in, where that is not clear")
 _ONE: Final = (ENTRY_ID, _OF_COMMONS)
+_NO_PLACE: Final = "`unknown-commons`; `bad-cursor`: the cursor is damaged or of another search"
 _GONE: Final = {404: "`unknown-entry`", 410: "`withdrawn`, with `by`, `at` and `reason`"}
 _STALE: Final = {412: "`entry-changed`: `If-Match` names an older state; the present entry is in `entry`"}
 _TO: Final = {403: "`not-a-member`", 404: "`unknown-commons`", 409: "`commons-waiting`"}
@@ -101,7 +102,7 @@ async def _conflicts(call: Call) -> web.StreamResponse:
 OPERATIONS: Final = (
     Operation(
         "GET", "/api/v1/entries", "searchEntries", "Find entries; all of them with no parameter", _search,
-        answer=Listing(ENTRY, {
+        answer=Listing(SHOWN, {
             "total": {"type": "integer"},
             "order": {"type": "string", "enum": ["relevance", "updated", "created", "title"]},
             "facets": {
@@ -109,30 +110,32 @@ OPERATIONS: Final = (
                 "additionalProperties": {"type": "array", "items": {"$ref": "#/components/schemas/FacetCount"}},
             },
         }),
-        parameters=SEARCH, refusals={404: "`unknown-commons`"},
+        parameters=SEARCH, refusals={404: _NO_PLACE},
     ),
     Operation(
-        "POST", "/api/v1/entries", "addEntry", "Add an entry; with `source` an import write", _add, answer=ENTRY,
-        status=201, needs=Grant.CONTRIBUTE, parameters=(TO_COMMONS,), body=Free(DRAFT), refusals=_TO,
+        "POST", "/api/v1/entries", "addEntry", "Add an entry; with `source` an import write", _add, answer=SHOWN,
+        status=201, needs=Grant.CONTRIBUTE, parameters=(TO_COMMONS,), body=Free(DRAFT),
+        refusals=_TO | {410: "`withdrawn`: its `source` names an entry that was withdrawn, and stays so"},
     ),
     Operation(
-        "GET", "/api/v1/entries/{id}", "getEntry", "One entry, with its `ETag`", _get, answer=ENTRY, parameters=_ONE,
+        "GET", "/api/v1/entries/{id}", "getEntry", "One entry, with its `ETag`", _get, answer=SHOWN, parameters=_ONE,
         refusals=_GONE,
     ),
     Operation(
         "PATCH", "/api/v1/entries/{id}", "changeEntry",
         "JSON Merge Patch (RFC 7396): absent unchanged, null clears, a list replaces, languages merge", _change,
-        answer=ENTRY, needs=Grant.CONTRIBUTE, parameters=_ONE,
-        body=Free(PATCH, ("application/merge-patch+json", "application/json")), refusals=_GONE | _STALE,
+        answer=SHOWN, needs=Grant.CONTRIBUTE, parameters=_ONE,
+        body=Free(PATCH, ("application/merge-patch+json", "application/json")), refusals=_GONE | _STALE | {403: "`not-a-member`"},
     ),
     Operation(
         "DELETE", "/api/v1/entries/{id}", "withdrawEntry", "Withdraw an entry", _withdraw, answer=Withdrawal,
-        needs=Grant.CONTRIBUTE, parameters=(*_ONE, Parameter("reason", Text(1000), "why, for people")),
-        refusals=_GONE | _STALE,
+        needs=Grant.CONTRIBUTE, parameters=(*_ONE, Parameter("reason", Text(1000, 1, NO_ZERO, "leave out the zero characters"), "why, for people")),
+        refusals=_GONE | _STALE | {403: "`not-a-member`"},
     ),
     Operation(
         "POST", "/api/v1/entries/{id}/restore", "restoreEntry", "Show a withdrawn entry again", _restore,
-        answer=ENTRY, needs=Grant.CONTRIBUTE, parameters=_ONE, refusals={404: "`unknown-entry`"},
+        answer=SHOWN, needs=Grant.CONTRIBUTE, parameters=_ONE,
+        refusals={403: "`not-a-member`", 404: "`unknown-entry`"},
     ),
     Operation(
         "GET", "/api/v1/entries/{id}/history", "getHistory", "What was written about it, newest first", _history,
@@ -144,8 +147,8 @@ OPERATIONS: Final = (
     ),
     Operation(
         "GET", "/api/v1/conflicts", "listConflicts", "Entries of which concurrent writes disagree", _conflicts,
-        answer=Listing(ENTRY),
-        parameters=(Parameter("commons", ID, "only of this commons"), LIMIT, CURSOR),
-        refusals={404: "`unknown-commons`"},
+        answer=Listing(SHOWN),
+        parameters=(Parameter("commons", COMMONS, "only of this commons"), LIMIT, SEARCH_CURSOR),
+        refusals={404: _NO_PLACE},
     ),
 )  # fmt: skip

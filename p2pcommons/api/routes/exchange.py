@@ -12,12 +12,13 @@ from typing import Final
 from aiohttp import web
 
 from p2pcommons.api.auth import Grant
-from p2pcommons.api.forms import ID, Text
+from p2pcommons.api.forms import COMMONS, Named
 from p2pcommons.api.operation import Call, Media, Operation, answer
 from p2pcommons.api.schema import Parameter, Stream
 from p2pcommons.api.searching import WHERE, query_of
 from p2pcommons.api.serving import PACK_TYPE, RECORDS_HEADER, SCRATCH, SCRATCH_PREFIX
 from p2pcommons.api.streams import STREAMS
+from p2pcommons.formats.registry import FORMATS
 from p2pcommons.node.values import UnpackInfo
 
 BACKUP_TYPE: Final = "application/vnd.p2pcommons.backup"
@@ -98,13 +99,14 @@ async def _nothing() -> AsyncIterator[bytes]:
 OPERATIONS: Final = (
     Operation(
         "GET", "/api/v1/export", "exportEntries", "All entries a query finds, in an outside format", _export,
-        answer=Media((_BYTES,)), lasting=True, refusals={404: "`unknown-commons`"},
-        parameters=(Parameter("format", Text(50), "name of the format, e.g. `jsonl` or `csv`", required=True), *WHERE),
+        answer=Media(tuple(format.MEDIA_TYPE.partition(";")[0] for format in FORMATS.values())), lasting=True,
+        refusals={404: "`unknown-commons`"},
+        parameters=(Parameter("format", Named(tuple(FORMATS)), "name of the format", required=True), *WHERE),
     ),
     Operation(
         "GET", "/api/v1/pack", "packRecords", "A pack file of all records, to carry by hand", _pack,
         answer=Media((PACK_TYPE,)), lasting=True, refusals={404: "`unknown-commons`"},
-        parameters=(Parameter("commons", ID, "only this commons; all followed ones by default"),),
+        parameters=(Parameter("commons", COMMONS, "only this commons; all followed ones by default"),),
     ),
     Operation(
         "POST", "/api/v1/unpack", "unpackRecords", "Take a pack file", _unpack, answer=UnpackInfo, needs=Grant.OWN,

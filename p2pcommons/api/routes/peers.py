@@ -14,7 +14,7 @@ from p2pcommons.api.wire import to_json
 from p2pcommons.core.limits import ADDRESS_CHARACTERS_MAX
 from p2pcommons.node.values import PeerInfo
 
-ADDRESS: Final = Text(ADDRESS_CHARACTERS_MAX)
+ADDRESS: Final = Text(ADDRESS_CHARACTERS_MAX, format="address")
 _ADDRESS_MEANING: Final = "`[KEY@]HOST:PORT` or `[KEY@]wss://…`"
 
 

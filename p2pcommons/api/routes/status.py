@@ -7,10 +7,11 @@ from typing import Final
 from aiohttp import web
 
 from p2pcommons.api.auth import Grant
-from p2pcommons.api.forms import Text
+from p2pcommons.api.forms import Named
 from p2pcommons.api.metrics import METRICS, exposition, status_metrics, stream_metric
 from p2pcommons.api.operation import Call, Media, Operation, answer, answer_json, nothing
 from p2pcommons.api.schema import Parameter
+from p2pcommons.core.words import LANGUAGES
 from p2pcommons.node.values import Health, IdentityInfo, Status
 
 PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -69,11 +70,11 @@ OPERATIONS: Final = (
             "required": ["words"],
         },
         needs=Grant.OWN,
-        parameters=(Parameter("language", Text(35), "BCP 47 language of the words", default="en"),),
+        parameters=(Parameter("language", Named(tuple(LANGUAGES)), "BCP 47 language of the words", default="en"),),
     ),
     Operation(
         "POST", "/api/v1/identity/devices", "addDevice", "Let a further device of this person in: its line is secret",
-        _add_device, status=201, needs=Grant.OWN,
+        _add_device, status=201, needs=Grant.OWN, refusals={409: "`no-commons`: a member of none yet; `clock-wrong`"},
         answer={"type": "object", "properties": {"line": {"type": "string"}}, "required": ["line"]},
     ),
     Operation(
@@ -82,7 +83,8 @@ OPERATIONS: Final = (
         _trust_clock, status=204, needs=Grant.OWN,
     ),
     Operation(
-        "GET", "/healthz", "getHealth", "200 when every verb works, 503 before", _healthz, answer=Health, always=True
+        "GET", "/healthz", "getHealth", "200 when every verb works, 503 before", _healthz, answer=Health,
+        also={503: "not ready yet"}, always=True,
     ),
     Operation("GET", "/metrics", "getMetrics", "Numbers for Prometheus", _metrics, answer=Media(("text/plain",))),
 )  # fmt: skip

@@ -79,11 +79,11 @@ async def _lines(work: Work, response: web.StreamResponse) -> None:
 OPERATIONS: Final = (
     Operation(
         "POST", "/api/v1/verify", "verify", "Check every hash and signature kept", _verify, answer=VerifyInfo,
-        needs=Grant.OWN,
+        told_as=(NDJSON,), needs=Grant.OWN,
     ),
     Operation(
         "POST", "/api/v1/rebuild", "rebuild", "Make all views from the records anew; `before` and `after` are digests",
-        _rebuild, answer=Listing(Rebuilt), needs=Grant.OWN,
+        _rebuild, answer=Listing(Rebuilt), told_as=(NDJSON,), needs=Grant.OWN,
     ),
     Operation(
         "GET", "/api/v1/doctor", "doctor", "Look at what commonly goes wrong", _doctor, answer=Listing(Check),
