@@ -30,14 +30,18 @@ def test_a_line_says_what_was_asked_what_came_and_whether_it_is_enough() -> None
         "start to first answer            1.25 s  ≤ 1               !",
         "disk                      1,914 B/entry",
     ]
-    small, large = (Figure("difference", "    found", 7, "B", None, (), size, 1) for size in (1000, 100_000))
-    assert markdown([*TABLE, small, replace(large, asked=Asked("≤", 9))]).splitlines() == [
+    asked = Asked("≤", 9)
+    small, large = (Figure("difference", "found", 7, "B", asked, (), size, 1) for size in (1000, 100_000))
+    trips = Figure("trips", "    round trips", 1, "", asked, (), 100_000, 1)
+    of_nothing_asked = (replace(large, asked=None, differences=10), replace(trips, differences=10))
+    assert markdown([*TABLE, small, large, trips, *of_nothing_asked]).splitlines() == [
         "| what | asked | measured |",
         "|---|---|---|",
         "| import | ≥ 12,000 (18,000) entries/s | 12,500 entries/s (11,000 … 13,000) |",
         "| start to first answer | ≤ 1 s | 1.25 s |",
         "| disk |  | 1,914 B/entry |",
-        "| – found | ≤ 9 B | 7 B |",
+        "| found | ≤ 9 B | 7 B |",
+        "| – round trips | ≤ 9 | 1 |",
     ]
 
 
