@@ -18,7 +18,9 @@ FAR: Final = HOPS_MAX + 1
 CLAIM_BYTES: Final = 8
 """Of an id stand for it where it is asked for: openings find no more of it (chapter 32)."""
 
-_FEW_LINKS: Final = 4  # a record comes so often at most, and has a long way to go: all of it whole
+FEW_LINKS: Final = 4
+"""A node with so many links at most has all of it whole: a record comes so often at most, and has a long way to go."""
+
 _TWICE_SHARE: Final = 64  # one record in so many may come twice
 _CREDIT_MAX: Final = 32 * _TWICE_SHARE
 
@@ -39,7 +41,7 @@ class Spread:
     @property
     def is_sparse(self) -> bool:
         """Whether this node has so few links that every record may come over each of them."""
-        return self._links <= _FEW_LINKS
+        return self._links <= FEW_LINKS
 
     def join(self) -> None:
         """One more link tells news of this commons."""
