@@ -242,6 +242,7 @@ class Gossip:
         if hops is not None:  # of another peer it was asked for already: from there it comes, too
             raced = sum(i[:CLAIM_BYTES] not in self._asked and self._spread.is_sought(i, now_ms) for i in new)
         self._spread.came(new, hops, now_ms)
+        self._spread.weigh(len(new), count - len(new) - len(refused))
         self.known.add(new)
         answered = 0
         for identifier in (*new, *refused):

@@ -19,7 +19,10 @@ CLAIM_BYTES: Final = 8
 """Of an id stand for it where it is asked for: openings find no more of it (chapter 32)."""
 
 FEW_LINKS: Final = 4
-"""A node with so many links at most has all of it whole: a record comes so often at most, and has a long way to go."""
+"""A node with so many links at most has all of it whole, while no more comes twice than is new: the way is long."""
+
+_BALANCE_MAX: Final = 64  # new records that may be set against later doubles
+_BALANCE_AGAIN: Final = 16  # where doubles were more than that, so many more new ones until all comes whole again
 
 _TWICE_SHARE: Final = 64  # one record in so many may come twice
 _CREDIT_MAX: Final = 32 * _TWICE_SHARE
@@ -37,11 +40,18 @@ class Spread:
         self._claims: OrderedDict[bytes, int] = OrderedDict()  # until when nobody else is asked
         self._credit = 0
         self._links = 0
+        self._balance = 0  # new records without those that came again
+        self._is_sparing = False
 
     @property
     def is_sparse(self) -> bool:
         """Whether this node has so few links that every record may come over each of them."""
-        return self._links <= FEW_LINKS
+        return self._links <= FEW_LINKS and not self._is_sparing
+
+    def weigh(self, new: int, twice: int) -> None:
+        """So many records came that were new, and so many that were here."""
+        self._balance = max(min(self._balance + new, _BALANCE_MAX) - twice, -_BALANCE_MAX)
+        self._is_sparing = self._balance < (_BALANCE_AGAIN if self._is_sparing else 0)
 
     def join(self) -> None:
         """One more link tells news of this commons."""

@@ -25,7 +25,6 @@ from p2pcommons.core.limits import (
 from p2pcommons.sync.digest import published
 from p2pcommons.sync.events import CollisionFound, Completed, Event, RecordsReceived, SessionEnded
 from p2pcommons.sync.message import Open, Opening, decode_message, starts_like
-from p2pcommons.sync.spread import FEW_LINKS
 from simulation.plain import Plain
 from simulation.weight import weight
 from simulation.wire import BYTES_WAITING_MAX, Wire
@@ -39,7 +38,7 @@ ROUNDS_FRAMES = 24  # of a session, both ways, from being the same to being the 
 FRAMES_PER_CHANGE = 4  # and for each time that one of both ends changed meanwhile, or was given records
 FRAMES_PER_ROUND = 4  # and for each half minute: the check that news got through
 SAID_MS_MAX = ROUND_WAIT_MS_MAX + ROUND_EVERY_MS  # after which a session at rest must have compared again
-BODIES_TWICE = FEW_LINKS - 1  # records that may come again for each that is new, in a world without hostile nodes
+BODIES_TWICE = 1  # records that may come again for each that is new, in a world without hostile nodes
 SESSION_BYTES_MAX = WINDOW_BYTES + 4 * 1024 * 1024  # held for one peer: what it asked for, ids, refusals, frames
 _WEIGH_EVERY = 400  # frames
 _LARGE_BYTES = 128 * 1024  # each of these, too

@@ -179,8 +179,8 @@ def test_who_has_few_neighbours_has_all_of_it_whole_and_nobody_else() -> None:
     spread, links = ends(4, others=0)
     for gossip in links:
         assert gossip.reach == gossip.reach_to_tell() == HOPS_MAX
-        gossip.came([], {}, 10_000, HOPS_MAX - 1, NOW)
-        assert gossip.reach == HOPS_MAX, "each record comes four times at most"
+    links[0].came(IDS[:10], {}, 20, HOPS_MAX - 1, NOW)
+    assert links[3].reach == HOPS_MAX, "as many came again as were new"
     fifth = Gossip(spread)
     assert [gossip.reach_to_tell() for gossip in links] == [REACH_FIRST] * 4 and fifth.reach_to_tell() is None
     fifth.close()
@@ -425,3 +425,14 @@ def test_what_came_is_sought_no_more() -> None:
     assert spread.is_sought(A, NOW + 1)
     two.came([A], {}, 1, None, NOW + 1)
     assert not spread.is_sought(A, NOW + 1) and spread.is_here(A)
+
+
+def test_over_few_links_too_no_more_comes_twice_than_is_new() -> None:
+    _, links = ends(3, others=0)
+    links[0].came(IDS[:20], {}, 20, 1, NOW)
+    links[1].came([], {}, 21, 1, NOW)
+    assert max(gossip.reach for gossip in links) == REACH_FIRST
+    links[0].came(IDS[20:30], {}, 10, None, NOW)
+    assert links[2].reach == REACH_FIRST, "not at once again"
+    links[0].came(IDS[30:40], {}, 10, None, NOW)
+    assert [gossip.reach for gossip in links] == [HOPS_MAX] * 3
