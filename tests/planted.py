@@ -540,6 +540,6 @@ PLANTED: Final = (
         "p2pcommons/sync/holding.py",
         "            self._store.drop_records(self.commons, leaving)\n",
         "",
-        WORLDS,
+        ("tests/property/test_replica_laws.py",),
     ),
 )

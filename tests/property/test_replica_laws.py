@@ -292,6 +292,24 @@ def test_a_rebuild_and_a_restart_change_nothing(history: list[tuple[int, str, in
             assert replica.rebuild(world.commons) == before
 
 
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_what_a_purge_takes_out_of_the_charter_leaves_the_store(kind: str) -> None:
+    with stores(kind) as make:
+        world = World(make)
+        for who, what, number in ((1, "meet", 0), (1, "join", 0), (1, "meet", 0), (2, "meet", 0), (2, "join", 0)):
+            world.act(who, what, number)
+        world.act(0, "purge", 1)  # which knows nothing of what the other does meanwhile
+        world.act(1, "invite", 0)
+        world.act(2, "meet", 1)
+        before = {record.id for record in world.stores[2].charter(world.commons)}
+        world.act(2, "meet", 0)
+        charter = world.charter(2)
+        assert charter is not None
+        assert before - charter.set_ids == {world.invited}
+        assert {record.id for record in world.stores[2].charter(world.commons)} == charter.set_ids
+        assert world.replicas[2].rebuild(world.commons) == world.replicas[2].digest(world.commons)
+
+
 class Failing(Exception):
     """A disk that fills up."""
 
