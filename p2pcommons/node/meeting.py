@@ -47,7 +47,7 @@ from p2pcommons.sync.events import (
 )
 from p2pcommons.sync.gossip import Growth
 from p2pcommons.sync.holding import Change
-from p2pcommons.sync.message import Packs, encode_message
+from p2pcommons.sync.message import Confirm, Packs, encode_message
 from p2pcommons.sync.peer_record import Heard
 from p2pcommons.sync.peering import FEATURE as PEERS
 from p2pcommons.sync.peering import PeerMessage
@@ -61,7 +61,8 @@ _FRAMES_WAITING_MAX = 256  # frames behind a slow reader
 # nodes never come near: each has one range under way, so both never stop hearing each other.
 _BYTES_WAITING_MAX = 2 * WINDOW_BYTES
 _CHANGE_PAUSE_S = 0.05  # many changes in a row are told once
-_PACKS: Final = encode_message(Packs(0, 0, 0, None, []))[1:2]  # the byte that names the type of a frame
+# The byte that names the type of a frame, of those that may wait a moment for more of their kind.
+_PATIENT: Final = (encode_message(Packs(0, 0, 0, None, []))[1:2], encode_message(Confirm(0, 0, ()))[1:2])
 _STEPS_WAITING_MAX = 256  # steps of the sets not told yet; what is dropped is found by an opening
 NO_ROOM = "this node's disk is nearly full: it takes nothing more now, and goes on when there is room"
 NOTHING_SHARED = "no commons in common"
@@ -290,7 +291,7 @@ class Meeting:
                 self._coming.clear()
                 while self._came:
                     await self._until_room()
-                    if all(len(frame) <= _FRAME_BYTES_SMALL and frame[1:2] == _PACKS for frame in self._came):
+                    if all(len(frame) <= _FRAME_BYTES_SMALL and frame[1:2] in _PATIENT for frame in self._came):
                         await self._step(
                             lambda session, now_ms: _receive_all(session, self._came, now_ms), patient=True
                         )

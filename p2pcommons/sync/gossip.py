@@ -111,7 +111,7 @@ class Gossip:
         """The greatest one that the peer may have acted on so far."""
         self._reach_told = REACH_FIRST
         self._spread = spread
-        self._spread.join()
+        self._link = spread.join()
         self._eager = eager
         self._narrowed = 0  # how often the reach was of no use
         self._hold_off = 0  # occasions to widen it that are passed over
@@ -129,12 +129,17 @@ class Gossip:
     @property
     def reach(self) -> int:
         """Records after fewer hops are asked for whole."""
-        return HOPS_MAX if self._eager and self._spread.is_sparse else self._reach
+        return HOPS_MAX if self._eager and self._spread.is_whole(self._link) else self._reach
 
     @property
     def lag_ms(self) -> int:
         """How much later than others this peer is asked, because it told of what it did not give."""
         return self._lag_ms
+
+    @property
+    def _wait_ms(self) -> int:
+        """How long what it tells of is left to others first: they are believed more, or bring it whole."""
+        return max(self._lag_ms, _LAG_MS_MIN if self._spread.is_spared(self._link) else 0)
 
     @property
     def ids_kept(self) -> int:
@@ -177,13 +182,13 @@ class Gossip:
             again = name in self._later
             if not again and self.ids_kept >= NEWS_IDS_MAX:
                 break  # it tells more than it gives: openings find what there is
-            if self._lag_ms and not again:
-                self._look_later(_Later(identifier, plane, now_ms + self._lag_ms))
+            if self._wait_ms and not again:
+                self._look_later(_Later(identifier, plane, now_ms + self._wait_ms))
                 continue
             until_ms = now_ms + self._patience_ms
             taken = self._spread.claim(identifier, now_ms, until_ms)
             if taken is not None:
-                self._look_later(_Later(identifier, plane, taken + self._lag_ms))
+                self._look_later(_Later(identifier, plane, taken + self._wait_ms))
                 continue
             self._later.pop(name, None)
             self._asked[name] = _Asked(plane, now_ms, until_ms)
@@ -206,7 +211,7 @@ class Gossip:
                 self._sought[one[:CLAIM_BYTES]] = plane
                 free.append(one)
             elif self.ids_kept < NEWS_IDS_MAX and one[:CLAIM_BYTES] not in self._asked:
-                self._look_later(_Later(one, plane, taken + self._lag_ms))
+                self._look_later(_Later(one, plane, taken + self._wait_ms))
         return free
 
     def again(self, now_ms: int) -> list[tuple[int, list[bytes]]]:
@@ -242,7 +247,7 @@ class Gossip:
         if hops is not None:  # of another peer it was asked for already: from there it comes, too
             raced = sum(i[:CLAIM_BYTES] not in self._asked and self._spread.is_sought(i, now_ms) for i in new)
         self._spread.came(new, hops, now_ms)
-        self._spread.weigh(len(new), count - len(new) - len(refused))
+        self._spread.weigh(self._link, len(new), count - len(new) - len(refused))
         self.known.add(new)
         answered = 0
         for identifier in (*new, *refused):
@@ -260,6 +265,7 @@ class Gossip:
                 self._spread.hold(name, now_ms + self._patience_ms)
         if answered:
             self._lag_ms -= -(-self._lag_ms // 8)
+            self._spread.was_first(self._link)
         if hops is not None:
             self._narrow(count - len(new) - len(refused) + raced)
         elif answered and self._eager and self._reach < _REACH_MAX:
@@ -280,7 +286,7 @@ class Gossip:
         """The link is gone: what was asked over it is free for others."""
         if not self._closed:
             self._closed = True
-            self._spread.part()
+            self._spread.part(self._link)
         for name, asked in self._asked.items():
             if asked.until_ms:
                 self._spread.release(name)
@@ -304,7 +310,7 @@ class Gossip:
             self._reach += 1
 
     def _narrow(self, twice: int) -> None:
-        if twice > 0 and not self._spread.is_sparse and self._spread.overspends(twice) and self._reach > 0:
+        if twice > 0 and not self._spread.is_whole(self._link) and self._spread.overspends(twice) and self._reach > 0:
             self._reach -= 1
             self._narrowed = min(self._narrowed + 1, _HOLD_OFF_MAX)
             self._hold_off = 2**self._narrowed

@@ -18,11 +18,10 @@ FAR: Final = HOPS_MAX + 1
 CLAIM_BYTES: Final = 8
 """Of an id stand for it where it is asked for: openings find no more of it (chapter 32)."""
 
-FEW_LINKS: Final = 4
-"""A node with so many links at most has all of it whole, while no more comes twice than is new: the way is long."""
+FEW_LINKS: Final = 6
+"""A node with so many links at most has all of it whole, but over links that bring too much again: the way is long."""
 
-_BALANCE_MAX: Final = 64  # new records that may be set against later doubles
-_BALANCE_AGAIN: Final = 16  # where doubles were more than that, so many more new ones until all comes whole again
+_BALANCE_MAX: Final = 64  # new records that may be set against later ones that come again
 
 _TWICE_SHARE: Final = 64  # one record in so many may come twice
 _CREDIT_MAX: Final = 32 * _TWICE_SHARE
@@ -39,27 +38,54 @@ class Spread:
         self._here: OrderedDict[bytes, tuple[int, int]] = OrderedDict()  # hops it made to here, when it came
         self._claims: OrderedDict[bytes, int] = OrderedDict()  # until when nobody else is asked
         self._credit = 0
-        self._links = 0
+        self._links: dict[int, int] = {}  # link → new records it brought without those that were here, lately
+        self._last_link = 0
+        self._spared: set[int] = set()  # links over which too much came again
         self._balance = 0  # new records without those that came again
-        self._is_sparing = False
+
+    def join(self) -> int:
+        """One more link tells news of this commons; its number."""
+        self._last_link += 1
+        self._links[self._last_link] = 0
+        return self._last_link
+
+    def part(self, link: int) -> None:
+        """This one does no more: what it brought may come over any other."""
+        if self._links.pop(link, None) is not None:
+            self._spared.clear()
 
     @property
     def is_sparse(self) -> bool:
-        """Whether this node has so few links that every record may come over each of them."""
-        return self._links <= FEW_LINKS and not self._is_sparing
+        """Whether this node has so few links that a record may come whole over most of them."""
+        return len(self._links) <= FEW_LINKS
 
-    def weigh(self, new: int, twice: int) -> None:
-        """So many records came that were new, and so many that were here."""
-        self._balance = max(min(self._balance + new, _BALANCE_MAX) - twice, -_BALANCE_MAX)
-        self._is_sparing = self._balance < (_BALANCE_AGAIN if self._is_sparing else 0)
+    def is_whole(self, link: int) -> bool:
+        """Whether all records are to come whole over this link."""
+        return self.is_sparse and link not in self._spared
 
-    def join(self) -> None:
-        """One more link tells news of this commons."""
-        self._links += 1
+    def is_spared(self, link: int) -> bool:
+        """Whether a record told over this link is likely to come whole over another."""
+        return self.is_sparse and link in self._spared
 
-    def part(self) -> None:
-        """One link less does."""
-        self._links -= 1
+    def weigh(self, link: int, new: int, twice: int) -> None:
+        """So many records came whole and unasked over this link that were new, and so many that were here."""
+        if link not in self._links:
+            return
+        gain = new - twice
+        self._links[link] = max(min(self._links[link] + gain, _BALANCE_MAX), -_BALANCE_MAX)
+        self._balance = min(self._balance + gain, _BALANCE_MAX)
+        if self._balance < 0 and self.is_sparse:
+            self._balance = 0
+            whole = [one for one in self._links if one not in self._spared]
+            if len(whole) > 1:  # over the last one comes what no other brings
+                self._spared.add(min(whole, key=lambda one: self._links[one]))
+
+    def was_first(self, link: int) -> None:
+        """This link told of what had not come whole over the others: let it come whole from there again."""
+        if link in self._spared:
+            self._spared.discard(link)
+            self._links[link] = 0
+            self._balance = min(self._balance, 0)
 
     def wrote(self, ids: Iterable[bytes], now_ms: int) -> None:
         """These were written here."""

@@ -22,7 +22,7 @@ from p2pcommons.sync.events import RecordsReceived, SessionEnded
 from p2pcommons.sync.gossip import REACH_FIRST, Gossip, Growth, Known, Telling
 from p2pcommons.sync.message import Eager, News, Packs, Want, decode_message, encode_message
 from p2pcommons.sync.session import FEATURES
-from p2pcommons.sync.spread import FAR, Spread
+from p2pcommons.sync.spread import FAR, FEW_LINKS, Spread
 
 IDS = [number.to_bytes(32, "little") for number in range(GOSSIP_IDS_MAX + 10)]
 
@@ -176,16 +176,16 @@ def test_records_that_come_twice_are_asked_for_whole_no_more() -> None:
 
 
 def test_who_has_few_neighbours_has_all_of_it_whole_and_nobody_else() -> None:
-    spread, links = ends(4, others=0)
+    spread, links = ends(FEW_LINKS, others=0)
     for gossip in links:
         assert gossip.reach == gossip.reach_to_tell() == HOPS_MAX
     links[0].came(IDS[:10], {}, 20, HOPS_MAX - 1, NOW)
     assert links[3].reach == HOPS_MAX, "as many came again as were new"
-    fifth = Gossip(spread)
-    assert [gossip.reach_to_tell() for gossip in links] == [REACH_FIRST] * 4 and fifth.reach_to_tell() is None
-    fifth.close()
-    fifth.close()
-    assert [gossip.reach_to_tell() for gossip in links] == [HOPS_MAX] * 4
+    more = Gossip(spread)
+    assert {gossip.reach_to_tell() for gossip in links} == {REACH_FIRST} and more.reach_to_tell() is None
+    more.close()
+    more.close()
+    assert {gossip.reach_to_tell() for gossip in links} == {HOPS_MAX}
     assert Gossip(Spread(), eager=False).reach == 0
 
 
@@ -429,10 +429,49 @@ def test_what_came_is_sought_no_more() -> None:
 
 def test_over_few_links_too_no_more_comes_twice_than_is_new() -> None:
     _, links = ends(3, others=0)
+
+    def whole() -> list[bool]:
+        return [gossip.reach == HOPS_MAX for gossip in links]
+
     links[0].came(IDS[:20], {}, 20, 1, NOW)
     links[1].came([], {}, 21, 1, NOW)
-    assert max(gossip.reach for gossip in links) == REACH_FIRST
+    assert whole() == [True, False, True], "the one that brings too much again"
     links[0].came(IDS[20:30], {}, 10, None, NOW)
-    assert links[2].reach == REACH_FIRST, "not at once again"
-    links[0].came(IDS[30:40], {}, 10, None, NOW)
-    assert [gossip.reach for gossip in links] == [HOPS_MAX] * 3
+    links[2].came([], {}, 11, 1, NOW)
+    assert whole() == [True, False, False]
+    links[0].came([], {}, 1, 1, NOW)
+    assert whole() == [True, False, False], "what no other brings comes over the last one"
+
+
+def test_a_link_that_is_spared_is_asked_later_and_whole_again_once_it_was_first() -> None:
+    _, (one, two) = ends(2, others=0)
+    two.came([], {}, 1, 1, NOW)
+    assert two.reach < one.reach == HOPS_MAX
+    assert two.hear(1, [A], NOW) == [], "it is likely to come whole from the other"
+    due_ms = two.due_ms
+    assert due_ms is not None and two.again(due_ms) == [(1, [A])] and two.hear(1, [A], due_ms) == [A]
+    two.came([A], {}, 1, None, due_ms)
+    assert two.reach == HOPS_MAX and two.hear(1, [B], due_ms) == [B]
+
+
+def test_a_neighbour_that_leaves_makes_all_links_whole() -> None:
+    _, (one, two, three) = ends(3, others=0)
+    two.came([], {}, 1, 1, NOW)
+    assert two.reach < HOPS_MAX
+    one.close()
+    assert two.reach == three.reach == HOPS_MAX
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 9), st.integers(0, 9)), max_size=300))
+def test_whatever_comes_over_few_links_more_than_is_new_comes_again_once_for_each_link(
+    given: list[tuple[int, int, int]],
+) -> None:
+    """While no link is first with what others bring whole, nothing is forgiven but one frame for each."""
+    _, links = ends(FEW_LINKS, others=0)
+    at = new = twice = 0
+    for place, fresh, again in given:
+        again = again if links[place].reach == HOPS_MAX else 0
+        links[place].came(IDS[at : at + fresh], {}, fresh + again, 1, NOW)
+        at, new, twice = at + fresh, new + fresh, twice + again
+        whole = sum(gossip.reach == HOPS_MAX for gossip in links)
+        assert whole == 1 or twice <= new + 9 * (FEW_LINKS - 1)
