@@ -224,7 +224,7 @@ class Exchange:
         self._settle(now_ms)
         charter = self._set(_CHARTER, taken_off=False).digest
         flags = THOROUGH if self._effort > 1 else 0
-        if self._effort == 1 or self._refusals.are_stale(charter, now_ms):
+        if self._effort == 1 or self._refusals.are_stale(charter, now_ms) or self._lost_refused():
             self._refusals.forget()
             flags |= AFRESH
         sets = tuple(self._set(plane) for plane in PLANES)
@@ -490,11 +490,16 @@ class Exchange:
     def _set(self, plane: int, *, taken_off: bool = True) -> SetDigest:
         state = self._library.set_state(self.commons, plane)
         refused = self._refusals.by_them(plane) if taken_off else {}
-        if len(refused) > state.count:
-            raise RemoteProtocolError("bad_refusal", "the peer refused more records than there are")
         if refused:
             state = remove(state, refused)
         return SetDigest(state.count, published(state))
+
+    def _lost_refused(self) -> bool:
+        # A purge that made the peer refuse a record may take it out of our own set, too: it must be off no digest then.
+        return any(
+            refused and self._library.lacking(self.commons, list(refused))
+            for refused in map(self._refusals.by_them, PLANES)
+        )
 
     def _sketch(self, plane: int) -> Sketch:
         """One set's symbols now, without what the peer refused."""

@@ -474,6 +474,39 @@ def test_an_opening_that_crossed_with_one_that_forgets_refusals_is_made_again() 
     assert again.catalogue == first.catalogue
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_refused_record_that_leaves_the_set_is_off_no_digest_and_forgotten_by_both(place: int) -> None:
+    """As where one side refused it for a purge that then takes it away on the other side, too."""
+    shelves = [shelf(10), shelf(10)]
+    shelves[0].put(records_of("bob", 1, range(100, 103)))
+    link = Link(*shelves[:: -1 if place else 1]).run()
+    holder, refuser = link.ends[place], link.ends[1 - place]
+    assert [end.told(Completed)[-1].but_for for end in link.ends] == [3, 3]
+    for sealed in records_of("bob", 1, range(100, 102)):
+        del shelves[0].sets[COMMONS][1][sealed.record.id]
+    shelves[0].numbers[COMMONS] += 1
+    opened: list[m.Message] = []
+    holder.carry = lambda frame: opened.append(m.decode_message(frame)) or frame
+    link.changed()
+    link.tick(500)
+    link.run()
+    for end in (holder, refuser):
+        assert end.told(Completed)[-1] == Completed(COMMONS, 1, (("not_admitted", 1),))
+        assert not end.told(Differed)
+    assert sum(isinstance(message, m.Open) for message in opened) <= 2
+
+
+def test_a_refusal_of_what_was_never_here_changes_no_digest() -> None:
+    puppet = Puppet(session(library=shelf(3)))
+    heard = puppet.shake()
+    (first,) = next(message for message in heard if isinstance(message, m.Open)).openings
+    puppet.say(m.Open((first,)))
+    puppet.say(m.Refuse(0, 1, tuple((bytes([n]) * 32, "later") for n in range(9))))
+    puppet.subject.handle_timeout(NOW_MS + 45_000)
+    ((again,),) = [message.openings for message in puppet.hear() if isinstance(message, m.Open)]
+    assert again == replace(first, flags=m.AFRESH)
+
+
 def test_a_paused_library_completes_but_for_what_it_leaves_out_and_is_offered_it_again_later() -> None:
     full, paused = shelf(20), shelf(0)
     paused.paused = True
@@ -613,7 +646,6 @@ def test_a_bad_seal_ends_the_session_and_says_so() -> None:
         ((m.Packs(0, 1, 0, None, []),), "unexpected_message"),
         ((m.Packs(0, 1, 1, None, []),), "unexpected_message"),
         ((m.Confirm(0, 1, ()),), "bad_confirm"),
-        ((m.Refuse(0, 1, ((OTHER, "later"),)), m.Open((NOTHING,))), "bad_refusal"),
         ((m.Want(0, 1, (OTHER,) * 9000), m.Want(0, 1, (OTHER,) * 9000)), "too_many_wants"),
         ((m.Want(1, 1, (OTHER,)),), "bad_slot"),
     ],
