@@ -453,7 +453,11 @@ class Commons:
 
     async def changes(self, since: int, limit: int) -> Sequence[Change]:
         """Changes behind a position, in this node's own order of arrival."""
-        found = await self._runtime.read(lambda reader: reader.changes(since, limit))
+        recent = self._runtime.recent
+        if recent is not None and recent[0] <= since:
+            found = [row for row in recent[1] if row[0] > since][:limit]
+        else:
+            found = await self._runtime.read(lambda reader: reader.changes(since, limit))
         return [Change(*row) for row in found]
 
     async def latest_change(self) -> int:
@@ -462,10 +466,7 @@ class Commons:
 
     async def wait_change(self, since: int, timeout_s: float) -> bool:
         """Wait until there is a change behind `since`."""
-        return await self._runtime.wait_until(lambda: self._is_behind(since), timeout_s)
-
-    async def _is_behind(self, since: int) -> bool:
-        return self._runtime.latest > since
+        return await self._runtime.wait_change(since, timeout_s)
 
     # -- exchange and upkeep
 

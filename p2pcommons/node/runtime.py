@@ -12,7 +12,7 @@ import logging
 import secrets
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Final, TypeVar
@@ -22,7 +22,7 @@ from p2pcommons.commons.meaning import CommonsMeaning
 from p2pcommons.core.clock import from_ms, to_ms
 from p2pcommons.core.identity import did_key
 from p2pcommons.core.limits import AHEAD_MS_MAX, TIME_MAX
-from p2pcommons.core.record import CommonsId
+from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.errors import NotFound, Refused, StoreError
 from p2pcommons.node.disk import Disk
 from p2pcommons.node.engine import Engine, ReaderPool
@@ -39,6 +39,7 @@ T = TypeVar("T")
 NodeReplica = Replica[Charter]
 _DISOWNED: Final = "clock/disowned"  # between which times a wrong clock signed, as this person says
 FORKED = "another device or a restored copy writes with your key: both stay valid"
+_RECENT_MAX: Final = 64  # changes of one commit that are at hand for who waits; of more they are read
 _READERS = 2  # searches at once; more would only wait for the same two cores
 
 
@@ -65,6 +66,9 @@ class Runtime:
         self._digests: dict[CommonsId, Digest] = {}  # of what is committed
         self.latest = 0
         """The last position in the log of changes that readers see."""
+        self.recent: tuple[int, Sequence[tuple[int, CommonsId, Subject]]] | None = None
+        """What came last, behind which position: for those who wait for it, who need no reader then."""
+        self._waiting_for_change = 0
         self.tellers: list[Callable[[list[Change]], None]] = []
         """Called in the engine's thread with what changed and is durable."""
         self._grown: list[Change] = []
@@ -199,11 +203,16 @@ class Runtime:
             self._note_forks()
         followed = replica.followed()
         if replica.changes or self._digests.keys() != set(followed):
+            if self._digests.keys() != set(followed):
+                self.recent = None  # a commons that is followed no more has left the log
             self._digests = {commons: replica.digest(commons) for commons in followed}
         if replica.changes:
             changes = list(replica.changes)
             replica.changes.clear()
-            self.latest = self.store.last_change()
+            latest = self.store.last_change()
+            few = self._waiting_for_change and latest - self.latest <= _RECENT_MAX
+            self.recent = (self.latest, self.store.changes(self.latest, _RECENT_MAX)) if few else None
+            self.latest = latest  # behind `recent`: who sees it finds there what came
             assert self._loop is not None
             self._loop.call_soon_threadsafe(self._tell, changes)
             self._grown += changes
@@ -262,6 +271,18 @@ class Runtime:
                     await news.wait()
         except TimeoutError:
             return False
+
+    async def wait_change(self, since: int, timeout_s: float) -> bool:
+        """Wait until readers see a change behind a position of the log; at most so long (False)."""
+
+        async def is_behind() -> bool:
+            return self.latest > since
+
+        self._waiting_for_change += 1
+        try:
+            return await self.wait_until(is_behind, timeout_s)
+        finally:
+            self._waiting_for_change -= 1
 
     def check_followed(self, commons: CommonsId) -> None:
         """NotFound `unknown-commons` unless this node follows it."""
