@@ -59,6 +59,8 @@ COMPRESSION: Final = (
 )
 STORE: Final = ("tests/store",)
 WORLDS: Final = ("tests/simulation/test_universe.py",)
+TAKING: Final = ("tests/unit/test_replica.py",)
+LEAVING: Final = ("tests/property/test_replica_laws.py::test_what_a_purge_takes_out_of_the_charter_leaves_the_store",)
 
 PLANTED: Final = (
     # -- chapter 10, encoding
@@ -526,7 +528,7 @@ PLANTED: Final = (
         "p2pcommons/sync/holding.py",
         '        if is_later(header.time, now_ms):\n            return "later"\n',
         "",
-        WORLDS,
+        TAKING,
     ),
     Planted(
         "who asks for too much is not served, nor remembered",
@@ -540,6 +542,6 @@ PLANTED: Final = (
         "p2pcommons/sync/holding.py",
         "            self._store.drop_records(self.commons, leaving)\n",
         "",
-        ("tests/property/test_replica_laws.py",),
+        LEAVING,
     ),
 )

@@ -16,7 +16,7 @@ from p2pcommons.commons.query import Query
 from p2pcommons.core.address import parse_address
 from p2pcommons.core.identity import PublicKey, did_key
 from p2pcommons.core.limits import INVITATION_ADDRESSES_MAX
-from p2pcommons.core.record import CommonsId, Subject
+from p2pcommons.core.record import CommonsId, Plane, Subject
 from p2pcommons.core.words import LANGUAGES, words
 from p2pcommons.errors import LocalProtocolError, Refused
 from p2pcommons.formats.registry import find_format
@@ -98,7 +98,7 @@ class Commons:
         self.lan: Lan | None = None
         """The local network, where this node is on one."""
         self.settling: set[CommonsId] = set()
-        """Commons that changed since `settle` last looked."""
+        """Commons whose charter may have changed since `settle` last looked."""
 
     async def open(self) -> None:
         """Make ready."""
@@ -106,7 +106,10 @@ class Commons:
         self._runtime.listen(self._heard)
 
     def _heard(self, changes: list[holding.Change]) -> None:
-        self.settling.update(change.commons for change in changes)
+        for change in changes:
+            ids = change.growth.ids
+            if not ids or any(plane == Plane.CHARTER for plane, _ in ids):
+                self.settling.add(change.commons)
 
     async def settle(self) -> None:
         """After changes came in: use invitations that waited for their charter. Driven by the daemon."""

@@ -67,6 +67,8 @@ class Engine:
         self._rests_until = 0.0  # till then the patient wait
         self._late_from = 0.0  # till then the late wait, where there was other work since
         self._worked_at = 0.0  # when the last job was taken that was not late
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._words: list[_Word] = []  # for the loop, with the next answer: to wake it costs more than most of them
         self._waiting = Condition()
         self._thread: Thread | None = None
         self._closed = False
@@ -90,6 +92,7 @@ class Engine:
         if self._closed:
             raise RuntimeError("the engine is closed")
         if self._thread is None:
+            self._loop = asyncio.get_running_loop()
             self._thread = Thread(target=self._work, name="engine", daemon=True)
             self._thread.start()
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -102,6 +105,10 @@ class Engine:
             return await answer
         finally:
             self.jobs -= 1
+
+    def say(self, word: Callable[..., None], *arguments: Any) -> None:
+        """In the engine's thread: have the loop call this before it hears of the answers, or of what `after` says."""
+        self._words.append(_Word(word, arguments))
 
     def close(self) -> None:
         """Wait for the jobs under way and let the thread go; what waits is cancelled."""
@@ -130,11 +137,13 @@ class Engine:
                     self._waiting.wait(self._pause())
                     job = self._next()
             began = monotonic()
-            self._answer(self._run_group(job) if job.joins else [_done(job)])
+            self.say(_tell, self._run_group(job) if job.joins else [_done(job)])
+            self._wake()
             if job.late:
                 ended = monotonic()
                 self._late_from = ended + _LATE_REST * (ended - began)
             self._after()
+            self._wake()
             del job  # an idle engine keeps nothing of its last job
 
     def _pause(self) -> float | None:
@@ -185,10 +194,11 @@ class Engine:
         self._worked_at = monotonic()
         return lane.popleft()
 
-    @staticmethod
-    def _answer(done: list[_Done]) -> None:
-        with suppress(RuntimeError):  # the loop ended without waiting for its answers
-            done[0].answer.get_loop().call_soon_threadsafe(_tell, done)
+    def _wake(self) -> None:
+        words, self._words = self._words, []
+        if words and self._loop is not None:
+            with suppress(RuntimeError):  # the loop ended without waiting for its answers
+                self._loop.call_soon_threadsafe(_hear, self._loop, words)
 
 
 class _Job(NamedTuple):
@@ -198,6 +208,11 @@ class _Job(NamedTuple):
     joins: bool
     patient: bool
     late: bool
+
+
+class _Word(NamedTuple):
+    call: Callable[..., None]
+    arguments: tuple[Any, ...]
 
 
 class _Done(NamedTuple):
@@ -211,6 +226,15 @@ def _done(job: _Job) -> _Done:
         return _Done(job.answer, job.run(), None)
     except BaseException as error:
         return _Done(job.answer, None, error)
+
+
+def _hear(loop: asyncio.AbstractEventLoop, words: list[_Word]) -> None:
+    """In the loop's thread: one word after the other; what one of them raises keeps no other from being heard."""
+    for word, arguments in words:
+        try:
+            word(*arguments)
+        except Exception as error:
+            loop.call_exception_handler({"message": f"what the engine said failed: {word!r}", "exception": error})
 
 
 def _tell(done: list[_Done]) -> None:

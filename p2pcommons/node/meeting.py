@@ -172,13 +172,8 @@ class Meeting:
                 features=tuple(name for name in FEATURES if name != PEERS or self.spoke is not None),
             )
         )
-        loop = asyncio.get_running_loop()
-
-        def grow(changes: Sequence[Change]) -> None:
-            self._grow(loop, changes)
-
         tasks = [asyncio.create_task(work()) for work in (self._receive, self._send, self._keep_time)]
-        runtime.tellers.append(grow)
+        runtime.tellers.append(self._grow)
         try:
             await self._step(lambda session, now_ms: [])
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -188,7 +183,7 @@ class Meeting:
             if self._session.is_over:  # its last frame says why: let it go out
                 await asyncio.wait({tasks[1]}, timeout=1)
         finally:
-            runtime.tellers.remove(grow)
+            runtime.tellers.remove(self._grow)
             for task in tasks:
                 task.cancel()
             for result in await asyncio.gather(*tasks, return_exceptions=True):
@@ -221,26 +216,26 @@ class Meeting:
         if not changes:
             self._stir()
 
-    def _grow(self, loop: asyncio.AbstractEventLoop, changes: Sequence[Change]) -> None:
+    def _grow(self, changes: Sequence[Change]) -> None:
         """In the engine's thread: sets changed. The peer is told now, or later where it does not read, or of much."""
-        session = self._session
+        session, say = self._session, self.runtime.engine.say
         assert session is not None
         if session.state is not State.ESTABLISHED:
             return  # its first opening will tell
         self._grown.extend((change.commons, change.growth) for change in changes)
         if self._is_full or any(growth.ids is None for _, growth in self._grown):
-            loop.call_soon_threadsafe(self._stir)
+            say(self._stir)
             return
         try:
             events = self._tell_grown(session, self.runtime.now_ms())
             frames = self._say_all(session)
         except Exception as error:
             self._failed = error  # it ends this session alone
-            loop.call_soon_threadsafe(self._stir)
+            say(self._stir)
             return
-        loop.call_soon_threadsafe(self._said, events, frames)
+        say(self._said, events, frames)
         if _is_large(frames):
-            loop.call_soon_threadsafe(self._stir)  # there may be more to say
+            say(self._stir)  # there may be more to say
 
     def _tell_grown(self, session: Session, now_ms: int) -> Sequence[Event]:
         grown = list(self._grown)

@@ -74,10 +74,8 @@ class Runtime:
         self._grown: list[Change] = []
         self._listeners: list[Callable[[list[Change]], None]] = []
         self._news = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __aenter__(self) -> Runtime:
-        self._loop = asyncio.get_running_loop()
         self.started_ms = self.now_ms()
         self.folder.lock()
         try:
@@ -213,8 +211,7 @@ class Runtime:
             few = self._waiting_for_change and latest - self.latest <= _RECENT_MAX
             self.recent = (self.latest, self.store.changes(self.latest, _RECENT_MAX)) if few else None
             self.latest = latest  # behind `recent`: who sees it finds there what came
-            assert self._loop is not None
-            self._loop.call_soon_threadsafe(self._tell, changes)
+            self.engine.say(self._tell, changes)
             self._grown += changes
 
     def _grow(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from p2pcommons.core.limits import IDS_PER_FRAME_MAX, PACK_BYTES_AIM, PACK_RECORDS_MAX, WANTS_MAX
 from p2pcommons.core.record import CommonsId
@@ -17,6 +17,8 @@ from p2pcommons.errors import LocalProtocolError, RemoteProtocolError
 from p2pcommons.sync.library import Library
 from p2pcommons.sync.message import PLANES, WANT_PREFIX_BYTES, Packs, Want, encode_message
 from p2pcommons.sync.storage import Key
+
+_ID_KEPT_BYTES: Final = 100  # of memory for an id kept until its frame is confirmed: it counts as if it were sent
 
 
 class Supply:
@@ -32,7 +34,7 @@ class Supply:
         self._new: deque[tuple[int, int, list[bytes]]] = deque()  # plane, hops, ids
         self._stream: tuple[int, Key | None] | None = None
         self._made: deque[Packs] = deque()  # parts of a frame that came out too large
-        self._under_way: deque[tuple[int, list[bytes]]] = deque()  # size of a frame, ids asked for or pushed in it
+        self._under_way: deque[tuple[int, list[bytes]]] = deque()  # size, ids asked for or pushed in a frame
         self._giving: list[bytes] = []  # ids that the frame being made is about
         self.bytes_under_way = 0
         self.records_given = 0  # in all frames made so far
@@ -91,8 +93,9 @@ class Supply:
                 continue
             frame = self._fitting(packs)
             given, self._giving = ([], self._giving) if self._made else (self._giving, [])  # with its last part
-            self._under_way.append((len(frame), given))
-            self.bytes_under_way += len(frame)
+            size = len(frame) + _ID_KEPT_BYTES * len(given)  # else answers that hold nothing would have no bound
+            self._under_way.append((size, given))
+            self.bytes_under_way += size
             return frame
         return None
 

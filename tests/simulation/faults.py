@@ -100,9 +100,10 @@ def let_go(world: Universe, host: Host, random: Random) -> None:
     host.strays = True
     at_once = random.random() < 0.3
     world.doing(host, lambda replica: replica.unfollow(world.commons))
-    if host.replica is not None:
+    if world.commons not in host.store.followed():  # also where it crashed just behind
         host.told.clear()
         world.forgo(host)
+    if host.replica is not None:
         if at_once:  # before any session hears of it
             follow(world, host)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -223,3 +223,43 @@ async def test_the_late_have_a_small_share_of_the_time_while_there_is_other_work
         await late[1]
     finally:
         engine.close()
+
+
+async def test_what_is_said_comes_before_the_answers_and_one_wake_brings_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    engine = Engine(after=lambda: engine.say(told.append, "after"))
+
+    def job() -> str:
+        engine.say(told.append, "said")
+        return "answer"
+
+    wakes: list[object] = []
+    loop = asyncio.get_running_loop()
+    wake = loop.call_soon_threadsafe
+
+    def counted(word: Callable[..., object], *arguments: object) -> asyncio.Handle:
+        wakes.append(word)
+        return wake(word, *arguments)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
+    try:
+        told.append(await engine.run(job, for_peer=True))
+    finally:
+        engine.close()
+    await asyncio.sleep(0)
+    assert told in (["said", "answer", "after"], ["said", "after", "answer"]) and len(wakes) == 2
+
+
+async def test_a_word_that_fails_keeps_no_answer_from_being_heard() -> None:
+    engine = Engine()
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+
+    def fail() -> None:
+        raise ValueError("a listener is broken")
+
+    try:
+        await engine.run(lambda: engine.say(fail))
+    finally:
+        engine.close()
+    assert isinstance(complaints[0]["exception"], ValueError)

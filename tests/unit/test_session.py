@@ -4,13 +4,16 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from simulation.laws import SESSION_BYTES_MAX
 from simulation.shelf import COMMONS, NOW_MS, Shelf, key_of, records_of
+from simulation.weight import weight
 from simulation.world import CHANNEL, NO_SKETCH, Clock, Link, dice
 
 from p2pcommons.core.limits import (
     AHEAD_MS_MAX,
     FRAME_BYTES_MAX,
     HANDSHAKE_MS_MAX,
+    IDS_PER_FRAME_MAX,
     LISTING_MAX,
     LISTING_NAME_BYTES_MAX,
     NAMES_MIN,
@@ -494,6 +497,22 @@ def test_a_refused_record_that_leaves_the_set_is_off_no_digest_and_forgotten_by_
         assert end.told(Completed)[-1] == Completed(COMMONS, 1, (("not_admitted", 1),))
         assert not end.told(Differed)
     assert sum(isinstance(message, m.Open) for message in opened) <= 2
+
+
+def test_who_asks_and_never_confirms_has_little_remembered_for_it() -> None:
+    """Answers that no records are in weigh nothing on the wire; what is kept until they are confirmed does."""
+    puppet = Puppet(session(library=shelf(3)), window=WINDOW_BYTES)
+    heard = puppet.shake()
+    puppet.say(m.Open(next(message for message in heard if isinstance(message, m.Open)).openings))
+    held = []
+    for number in range(200):
+        made_up = tuple(sha256(b"%d %d" % (number, at)).digest() for at in range(IDS_PER_FRAME_MAX))
+        puppet.events += puppet.subject.receive_data(m.encode_message(m.Want(0, 1, made_up)), NOW_MS)
+        while puppet.subject.data_to_send():
+            pass
+        held.append(weight(puppet.subject))
+    assert end_of(puppet.events).code == "too_many_wants"
+    assert max(held) <= SESSION_BYTES_MAX
 
 
 def test_a_refusal_of_what_was_never_here_changes_no_digest() -> None:
