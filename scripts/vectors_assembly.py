@@ -20,6 +20,7 @@ from p2pcommons.commons.assembly_bodies import read_assembly
 from p2pcommons.commons.charter_bodies import Made
 from p2pcommons.commons.minutes import minutes, minutes_hash, minutes_value, people_value
 from p2pcommons.commons.removal_bodies import read_removal
+from p2pcommons.commons.written import body_text, text_hash
 from p2pcommons.core.encoding import encode, encode_body
 from p2pcommons.core.record import Record, parse_header, record_id
 from p2pcommons.errors import FormError
@@ -30,6 +31,7 @@ ABOUT = {
     "assembly_fits": "kind, body (canonical bytes) -> whether the body fits its kind (ASSEMBLY-1 to ASSEMBLY-3, CHARTER-27)",
     "removal": "commons, records (as in assembly) -> members ([key, all keys] of each), stewards, the removals and "
     "leavings that count, the ids of records that are cut, all ascending (CHARTER-28 to CHARTER-33)",
+    "text": "body (canonical bytes) of a text.write -> its hash, and the text, null where it does not fit (ASSEMBLY-24)",
 }
 RULES = {
     "closing": {"closers": 3, "needed": 2},
@@ -132,8 +134,13 @@ def _removal(given: Mapping[str, Any]) -> Any:
     return {**shown, "members": [[key.hex(), [one.hex() for one in keys]] for key, keys in value["members"]]}
 
 
+def _text(given: Mapping[str, Any]) -> Any:
+    body = bytes.fromhex(given["body"])
+    return {"hash": text_hash(body).hex(), "text": body_text(body)}
+
+
 OPERATIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "assembly": _assembly, "assembly_fits": _fits, "removal": _removal,
+    "assembly": _assembly, "assembly_fits": _fits, "removal": _removal, "text": _text,
 }  # fmt: skip
 
 
@@ -191,6 +198,14 @@ class Cases:
                 raise AssertionError(f"{name}: the order of records changes something")
         self.cases.append({"name": name, "op": "removal", "in": given, **answered})
 
+    def text(self, name: str, text: str | None, body: Any) -> None:
+        """`text`: what people read; None where the body does not fit."""
+        given = {"body": encode_body(body).hex()}
+        answered = answer("text", given)
+        if answered["out"]["text"] != text:
+            raise AssertionError(f"{name}: {answered}")
+        self.cases.append({"name": name, "op": "text", "in": given, **answered})
+
     def fits(self, name: str, fits: bool, kind: str, body: Any) -> None:
         given = {"kind": kind, "body": encode_body(body).hex()}
         answered = answer("assembly_fits", given)
@@ -202,7 +217,7 @@ class Cases:
 def vectors() -> dict[str, Any]:
     """The whole file."""
     cases = Cases()
-    for part in (_bodies, _effects, _orders, _votes, _wordings, _closings, _topics, _removal_bodies, _removals):
+    for part in (_bodies, _effects, _orders, _votes, _wordings, _closings, _topics, _removal_bodies, _removals, _texts):
         part(cases)
     names = [(case["op"], case["name"]) for case in cases.cases]
     if len(set(names)) != len(names):
@@ -555,3 +570,25 @@ def _removals(cases: Cases) -> None:
     last.write("council", "alice", ["bob"], acts.name_stewards(add=council[:1]))
     last.latest = ["council"]
     cases.removal("nobody would be left", removed(removed(last, "r", "alice", "bob"), "s", "bob", "alice"), "alice bob")
+
+
+def _texts(cases: Cases) -> None:
+    salt = bytes(range(16))
+    for name, text in (
+        ("a text", "A bench by the well"),
+        ("another language", "Un banc près du puits 🪑"),
+        ("one code point", "x"),
+    ):
+        cases.text(name, text, {"salt": salt, "text": text})
+    cases.text("another salt", "x", {"salt": bytes(16), "text": "x"})
+    cases.text("what is not listed", "x", {"by": 1, "salt": salt, "text": "x"})
+    cases.text("12,000 code points", "𝔞" * 12_000, {"salt": salt, "text": "𝔞" * 12_000})
+    for name, body in (
+        ("blank", {"salt": salt, "text": " \n\u2003"}), ("empty", {"salt": salt, "text": ""}), ("no text", {"salt": salt}),
+        ("no salt", {"text": "x"}), ("a short salt", {"salt": salt[:15], "text": "x"}),
+        ("bytes", {"salt": salt, "text": b"x"}), ("12,001 code points", {"salt": salt, "text": "x" * 12_001}),
+    ):  # fmt: skip
+        cases.text(name, None, body)
+    ballot = bodies.cast(bytes(32), bytes(32), "object", reason=text_of("why")).body
+    cases.fits("a ballot with a reason", True, bodies.CAST, ballot)
+    cases.fits("a reason that is no hash", True, bodies.CAST, {**ballot, "reason": "why"})

@@ -13,6 +13,7 @@ from typing import Any
 from vectors_records import NOW_MS, bytes_of
 
 from p2pcommons.commons import charter_bodies as bodies
+from p2pcommons.commons import removal_bodies as removals
 from p2pcommons.commons.charter import judge, view_value
 from p2pcommons.commons.charter_bodies import Made
 from p2pcommons.commons.doors import read_form, recovery_hash
@@ -498,6 +499,20 @@ def _views(cases: Cases) -> None:
     stolen = (
         World(stewards=[KEYS["bob"].public]).bring("bob").write("e", "bob", ["bob"], bodies.erase({entry: ["title"]}))
     )
+    removed = World(stewards=[KEYS["bob"].public]).bring("bob")
+    removed.write(
+        "x", "alice", ["bob"], removals.remove(KEYS["bob"].public, {(KEYS["bob"].public, 1): [entry]}, keep=False)
+    )
+    removed.write("e", "bob", ["bob"], bodies.erase({entry: ["title"]}))
+    cases.judge("removed, with words up to a cut: erases their own alone", removed, "alice bob", kept="x, e")
+    removed.write("k", "alice", ["x"], removals.keep([bytes_of("another"), removed.named["bob"].id]))
+    removed.invite("j", "bob", ["bob"]).join("carol", "j")
+    cases.judge("kept, and let in by who was removed", removed, "alice bob carol", kept="k, j, carol")
+    parted = (
+        World().bring("bob").bring("carol").write("x", "alice", ["bob"], removals.remove(KEYS["bob"].public, keep=True))
+    )
+    parted.write("l", "carol", ["carol"], removals.leave(KEYS["carol"].public))
+    cases.judge("removed with all words, and left", parted, "alice bob carol", kept="x, l")
     cases.judge("an erasure falls with its author", stolen.purge("p", "alice", ["e"], "bob"), "alice", kept="e")
 
 

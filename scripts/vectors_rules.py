@@ -1,4 +1,4 @@
-"""The vectors of chapter 24: rules that fit or do not, quorums, tallies, recipes."""
+"""The vectors of chapter 24: rules that fit or do not, quorums, tallies, recipes, forks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from hashlib import sha256
 from typing import Any
 
 from p2pcommons.commons.bundle import write_bundle
-from p2pcommons.commons.recipe import read_recipe
+from p2pcommons.commons.forks import copy_of, read_base
+from p2pcommons.commons.recipe import read_lineage, read_recipe
 from p2pcommons.commons.rules import RULES, Rules, read_params
 from p2pcommons.commons.tally import Judgment, read_method, tally
+from p2pcommons.core.encoding import encode
 from p2pcommons.core.identity import TAG_RECIPE, SigningKey, did_key
+from p2pcommons.core.record import decode_body, entry_id
 from p2pcommons.errors import FormError
 
 Case = dict[str, Any]
@@ -67,7 +70,30 @@ def _recipe(given: Mapping[str, Any]) -> Any:
     }  # fmt: skip
 
 
-OPERATIONS = {"params": _params, "founded": _founded, "quorum": _quorum, "tally": _tally, "recipe": _recipe}
+def _lineage(given: Mapping[str, Any]) -> Any:
+    content = decode_body(bytes.fromhex(given["body"]))
+    return {"lineage": [[one.commons.hex(), one.recipe.hex()] for one in read_lineage(content.get("lineage"))]}
+
+
+def _base(given: Mapping[str, Any]) -> Any:
+    base = read_base(decode_body(bytes.fromhex(given["body"])).get("base"))
+    if base is None:
+        return {"base": None}
+    sets = [[one.plane, one.records, one.digest.hex()] for one in base.sets]
+    return {"base": {"commons": base.commons.hex(), "planes": sets}}
+
+
+def _copy(given: Mapping[str, Any]) -> Any:
+    entry = {"id": given["entry"], "source": (given["sources"] or [None])[0], "sources": given["sources"]}
+    base = bytes.fromhex(given["base"])
+    source = copy_of({name: value for name, value in entry.items() if value}, base)["source"]
+    return {"source": source, "entry": entry_id(bytes.fromhex(given["fork"]), source).hex()}
+
+
+OPERATIONS = {
+    "params": _params, "founded": _founded, "quorum": _quorum, "tally": _tally, "recipe": _recipe,
+    "lineage": _lineage, "base": _base, "copy": _copy,
+}  # fmt: skip
 
 _TEXT = (
     "params (rule, value) → params with defaults in place, or null; founded (content: a founding record's body, hashes "
@@ -75,7 +101,9 @@ _TEXT = (
     "electorate) → quorum, closers, needed; tally (mode, threshold, options, grades, choices, quorum) → reason, "
     "answered, abstained, void, and counts by word, or for a judgment options [name, rank, median, counts by grade] "
     "and steps between neighbours [better, other, grades set aside, grade, other grade], or method null; recipe "
-    "(bytes) → author, commons, hash, lineage, name, or a code."
+    "(bytes) → author, commons, hash, lineage, name, or a code; lineage, base (body: a founding record's, canonical) → "
+    "what it says of recipes, the eldest first, and of the commons it is a fork of, null where that does not fit; copy "
+    "(base, entry, sources: normalised; fork) → source of the copy in the fork, and its entry id there."
 )
 
 
@@ -99,6 +127,7 @@ def vectors() -> dict[str, Any]:
     _rules(case)
     _tallies(case)
     _recipes(case)
+    _beginnings(case)
     return {"chapter": "24-rules", "operations": _TEXT, "cases": cases}
 
 
@@ -235,3 +264,48 @@ def _recipes(case: Any) -> None:
     signature = json.loads(parts["signature.json"])
     signature["author"] = did_key(SigningKey(b"e" * 32).public)
     bad("another's signature", write_bundle({**parts, "signature.json": json.dumps(signature).encode()}))
+
+
+def _beginnings(case: Any) -> None:
+    """What founding records say of where a commons came from; more that does not fit than that does."""
+    one = {"commons": b"c" * 32, "recipe": b"r" * 32}
+    elder = {"commons": b"e" * 32, "recipe": b"q" * 32}
+    lineages: dict[str, Any] = {
+        "one recipe": [one], "two, the eldest first": [elder, one], "64": [one] * 64,
+        "none": [], "65": [one] * 65, "no list": one, "a short id": [{**one, "commons": b"c" * 31}],
+        "a text for an id": [{**one, "recipe": "r" * 32}], "one thing more": [{**one, "name": "x"}],
+        "one thing less": [{"commons": b"c" * 32}], "one that fits and one that does not": [one, None], "nil": None,
+    }  # fmt: skip
+    for name, value in lineages.items():
+        case(f"lineage: {name}", "lineage", body=encode({"lineage": value}).hex())
+    sets = [[0, 3, b"d" * 32], [1, 70, b"f" * 32]]
+    bases: dict[str, Any] = {
+        "whole": {"commons": b"c" * 32, "planes": sets},
+        "of nothing yet": {"commons": b"c" * 32, "planes": [[0, 0, b"d" * 32], [1, 0, b"d" * 32]]},
+        "nil": None, "no map": [b"c" * 32, sets], "zeros": {"commons": bytes(32), "planes": sets},
+        "a short id": {"commons": b"c" * 31, "planes": sets},
+        "one thing more": {"commons": b"c" * 32, "planes": sets, "name": "x"},
+        "no planes": {"commons": b"c" * 32}, "one plane": {"commons": b"c" * 32, "planes": sets[:1]},
+        "planes in another order": {"commons": b"c" * 32, "planes": sets[::-1]},
+        "one plane twice": {"commons": b"c" * 32, "planes": [sets[0], sets[0]]},
+        "a third plane": {"commons": b"c" * 32, "planes": [*sets, [2, 0, b"d" * 32]]},
+        "a bool for a plane": {"commons": b"c" * 32, "planes": [[False, 3, b"d" * 32], sets[1]]},
+        "a count below zero": {"commons": b"c" * 32, "planes": [[0, -1, b"d" * 32], sets[1]]},
+        "a bool for a count": {"commons": b"c" * 32, "planes": [[0, True, b"d" * 32], sets[1]]},
+        "a short digest": {"commons": b"c" * 32, "planes": [[0, 3, b"d" * 16], sets[1]]},
+        "no digest": {"commons": b"c" * 32, "planes": [[0, 3], sets[1]]},
+    }  # fmt: skip
+    for name, value in bases.items():
+        fits = name in ("whole", "of nothing yet")
+        if (read_base(value) is not None) != fits:
+            raise AssertionError(name)
+        case(f"base: {name}", "base", body=encode({"base": value}).hex())
+    base, fork, imported = b"c" * 32, (b"g" * 32).hex(), entry_id(b"c" * 32, "tate:A00001").hex()
+    other = (b"n" * 32).hex()
+    for name, entry, sources in (
+        ("an entry of its own", other, []),
+        ("an imported one", imported, ["tate:A00001"]),
+        ("one that was imported from two sources", imported, ["moma:7", "tate:A00001"]),
+        ("an id that no source gave", other, ["tate:A00001"]),
+    ):
+        case(f"copy: {name}", "copy", base=base.hex(), entry=entry, sources=sources, fork=fork)

@@ -10,17 +10,19 @@ nothing answers. `Client.of_folder(data)` finds the node that runs on a data fol
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from p2pcommons.api.assembly_client import AssemblyClient
 from p2pcommons.api.batch import NDJSON, BatchStopped
 from p2pcommons.api.batch import parse as parse_answer
 from p2pcommons.api.connection import Connection, NoAnswer, Parameters, etag_of
 from p2pcommons.api.searching import query_parameters
 from p2pcommons.api.serving import PACK_TYPE, RECORDS_HEADER
-from p2pcommons.api.wire import from_json, load, parse_hex32
+from p2pcommons.api.wire import dump, from_json, load, parse_hex32
 from p2pcommons.commons.query import Query
 from p2pcommons.core.identity import PublicKey, did_key
 from p2pcommons.core.limits import PAGE_ITEMS_MAX
@@ -34,16 +36,19 @@ from p2pcommons.node.values import (
     CharterInfo,
     Check,
     CommonsInfo,
+    CriteriaInfo,
     DigestInfo,
     EntryAnswer,
     EntryJson,
     EntryPage,
     Export,
     FacetCount,
+    ForkInfo,
     Health,
     HistoryItem,
     IdentityInfo,
     Invitation,
+    LineageInfo,
     MembersInfo,
     Metric,
     NearbyCommons,
@@ -53,6 +58,7 @@ from p2pcommons.node.values import (
     Progress,
     RawRecord,
     Rebuilt,
+    RecipeFile,
     Status,
     UnpackInfo,
     VerifyInfo,
@@ -69,7 +75,7 @@ ADDRESS_DEFAULT: Final = "http://127.0.0.1:7420"
 T = TypeVar("T")
 
 
-class Client:
+class Client(AssemblyClient):
     """A node's verbs (`p2pcommons.api.verbs.Verbs`) at an address, within `async with`."""
 
     def __init__(self, address: str = ADDRESS_DEFAULT, token: str | None = None) -> None:
@@ -162,12 +168,30 @@ class Client:
         languages: Sequence[str] = (),
         territory: str | None = None,
         charter: str | None = None,
+        recipe: bytes | None = None,
     ) -> CommonsInfo:
         """Found a commons."""
-        chosen = {"join": join, "territory": territory, "charter": charter}
+        packed = None if recipe is None else b64encode(recipe).decode()
+        chosen = {"join": join, "territory": territory, "charter": charter, "recipe": packed}
         body: dict[str, Any] = {"name": name, "languages": list(languages)}
         body |= {field: value for field, value in chosen.items() if value is not None}
         return from_json(CommonsInfo, (await self._connection.send("POST", "/commons", body)).value)
+
+    async def recipe(self, commons: CommonsId) -> RecipeFile:
+        """Its rules as a signed file."""
+        return from_json(RecipeFile, await self._connection.get(f"/commons/{commons.hex()}/recipe"))
+
+    async def lineage(self, commons: CommonsId) -> LineageInfo:
+        """Where a commons came from, and what came from it."""
+        return from_json(LineageInfo, await self._connection.get(f"/commons/{commons.hex()}/lineage"))
+
+    async def fork(self, commons: CommonsId, name: str, progress: Progress | None = None) -> ForkInfo:
+        """Found another commons from the state of this one."""
+        return from_json(ForkInfo, await self._long(f"/commons/{commons.hex()}/fork", progress, {"name": name}))
+
+    async def criteria(self, commons: CommonsId) -> CriteriaInfo:
+        """The four criteria of a commons."""
+        return from_json(CriteriaInfo, await self._connection.get(f"/commons/{commons.hex()}/criteria"))
 
     async def get_commons(self, commons: CommonsId) -> CommonsInfo:
         """One followed commons."""
@@ -207,6 +231,22 @@ class Client:
         """Take keys out for good, and close ways in."""
         body = {"keys": [did_key(key) for key in keys], "entrances": [one.hex() for one in entrances]}
         return from_json(ActInfo, (await self._connection.send("POST", f"/commons/{commons.hex()}/purge", body)).value)
+
+    async def leave(self, commons: CommonsId) -> ActInfo:
+        """Be a member no more."""
+        return from_json(ActInfo, (await self._connection.send("POST", f"/commons/{commons.hex()}/leave")).value)
+
+    async def remove_member(self, commons: CommonsId, key: PublicKey, *, words: str = "seen") -> ActInfo:
+        """Take a person off the members."""
+        body = {"key": did_key(key), "words": words}
+        return from_json(
+            ActInfo, (await self._connection.send("POST", f"/commons/{commons.hex()}/removals", body)).value
+        )
+
+    async def keep_words(self, commons: CommonsId, key: PublicKey, *, entries: Sequence[Subject] = ()) -> ActInfo:
+        """Let what a former member wrote count after all."""
+        body = {"key": did_key(key), "entries": [one.hex() for one in entries]}
+        return from_json(ActInfo, (await self._connection.send("POST", f"/commons/{commons.hex()}/kept", body)).value)
 
     async def name_stewards(
         self,
@@ -414,9 +454,10 @@ class Client:
             if cursor is None:
                 return items
 
-    async def _long(self, path: str, progress: Progress | None) -> Any:
-        headers = {"Accept": NDJSON}
-        async with self._connection.opened("POST", path, headers=headers, lasting=True) as response:
+    async def _long(self, path: str, progress: Progress | None, body: Any = None) -> Any:
+        headers = {"Accept": NDJSON} | ({} if body is None else {"Content-Type": "application/json"})
+        data = None if body is None else dump(body)
+        async with self._connection.opened("POST", path, data=data, headers=headers, lasting=True) as response:
             async for line in _each(self._connection.lines(response)):
                 match load(line):
                     case {"progress": {"done": int(done), "total": int(total)}}:

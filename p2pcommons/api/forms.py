@@ -7,6 +7,7 @@ who uses a form knows the name to say. Knows no HTTP library.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
@@ -67,6 +68,33 @@ class Text:
             return {"type": "string", "format": self.format}
         schema: Schema = {"type": "string", "minLength": self.length_min, "maxLength": self.length_max}
         return schema | {"pattern": f"^(?:{self.pattern})$"} if self.pattern else schema
+
+
+@dataclass(frozen=True, slots=True)
+class Base64:
+    """Bytes, at most `length_max` of them, in base64. `format`: how OpenAPI calls what a verb reads in them."""
+
+    length_max: int
+    format: str
+
+    def text(self, value: str) -> bytes:
+        """The bytes. What does not decode whole is refused."""
+        if len(value) > -(-self.length_max // 3) * 4:
+            raise ValueError(f"give at most {self.length_max} bytes")
+        try:
+            return b64decode(value, validate=True)
+        except ValueError:  # of binascii, and for what is not ASCII
+            raise ValueError("give base64") from None
+
+    def json(self, value: Any) -> bytes:
+        """The same; other types are refused."""
+        if not isinstance(value, str):
+            raise ValueError("give base64")
+        return self.text(value)
+
+    def schema(self) -> Schema:
+        """A string of base64, with its format."""
+        return {"type": "string", "contentEncoding": "base64", "format": self.format}
 
 
 @dataclass(frozen=True, slots=True)

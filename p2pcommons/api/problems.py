@@ -68,6 +68,9 @@ BY_CODE: Final[Mapping[str, HTTPStatus]] = {
     # "you may not" rather than "this cannot be"
     "not-a-member": HTTPStatus.FORBIDDEN,
     "not-a-steward": HTTPStatus.FORBIDDEN,
+    "not-a-closer": HTTPStatus.FORBIDDEN,
+    "no-elector": HTTPStatus.FORBIDDEN,
+    "not-the-proposer": HTTPStatus.FORBIDDEN,
     "not-allowed": HTTPStatus.FORBIDDEN,
     "joining-closed": HTTPStatus.FORBIDDEN,
     # well-formed, and of no place here
@@ -77,8 +80,14 @@ BY_CODE: Final[Mapping[str, HTTPStatus]] = {
     "no-commons": HTTPStatus.CONFLICT,
     "unknown-entrance": HTTPStatus.CONFLICT,  # named in a body: the address itself is there
     "unknown-member": HTTPStatus.CONFLICT,
+    "bad-proposal": HTTPStatus.CONFLICT,  # well-formed; the rules in force, or the proposal, ask for something else
+    "bad-params": HTTPStatus.CONFLICT,
+    "bad-options": HTTPStatus.CONFLICT,
+    "bad-closers": HTTPStatus.CONFLICT,
+    "bad-choice": HTTPStatus.CONFLICT,
     "not-withdrawn": HTTPStatus.CONFLICT,
     "too-few-stewards": HTTPStatus.CONFLICT,
+    "two-charters": HTTPStatus.CONFLICT,
     "stopping": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 

@@ -19,13 +19,14 @@ After a writing verb has returned, every reading verb sees what it wrote.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from p2pcommons.commons.query import Query
 from p2pcommons.core.identity import PublicKey
-from p2pcommons.core.record import CommonsId, Subject
+from p2pcommons.core.record import CommonsId, RecordId, Subject
+from p2pcommons.node.assembly_values import ProposalInfo, ProposalItem, Question, RuleChange
 from p2pcommons.node.values import (
     ActInfo,
     BatchAnswer,
@@ -33,15 +34,18 @@ from p2pcommons.node.values import (
     CharterInfo,
     Check,
     CommonsInfo,
+    CriteriaInfo,
     DigestInfo,
     EntryAnswer,
     EntryJson,
     EntryPage,
     Export,
+    ForkInfo,
     Health,
     HistoryItem,
     IdentityInfo,
     Invitation,
+    LineageInfo,
     MembersInfo,
     Metric,
     NearbyCommons,
@@ -51,6 +55,7 @@ from p2pcommons.node.values import (
     Progress,
     RawRecord,
     Rebuilt,
+    RecipeFile,
     Status,
     UnpackInfo,
     VerifyInfo,
@@ -131,15 +136,95 @@ class Verbs(Protocol):
         languages: Sequence[str] = (),
         territory: str | None = None,
         charter: str | None = None,
+        recipe: bytes | None = None,
     ) -> CommonsInfo:
         """Found a commons: the caller is founder, member and follower.
 
         `charter`: a template (`charter_text.TEMPLATES`), else the default rules; `join` None: as its charter says.
+        `recipe`: the bytes of a recipe, whose rules it takes instead. FormError `bad_bundle`, `bad_recipe`,
+        `bad_template`, `bad_key`, `bad_signature`; Refused `two-charters` where both are given.
         """
+        ...
+
+    async def recipe(self, commons: CommonsId) -> RecipeFile:
+        """Its rules as a signed file that another commons starts from. NotFound `unknown-commons`; Conflict `commons-waiting`."""
+        ...
+
+    async def lineage(self, commons: CommonsId) -> LineageInfo:
+        """Where a commons came from, and what of those followed here came from it. NotFound; Conflict `commons-waiting`."""
+        ...
+
+    async def fork(self, commons: CommonsId, name: str, progress: Progress | None = None) -> ForkInfo:
+        """Found another commons from the state of this one, and copy what it shows; again goes on. As `create_commons`."""
+        ...
+
+    async def criteria(self, commons: CommonsId) -> CriteriaInfo:
+        """The four criteria, by numbers of this node. NotFound `unknown-commons`; Conflict `commons-waiting`."""
         ...
 
     async def charter(self, commons: CommonsId, language: str = "en") -> CharterInfo:
         """The rules of a commons in words. NotFound `unknown-commons`; Conflict `commons-waiting`."""
+        ...
+
+    async def charter_history(self, commons: CommonsId, rule: str | None = None) -> tuple[RuleChange, ...]:
+        """The versions that one rule had, or all that were changed; the first ones first. Refused `unknown-rule`."""
+        ...
+
+    async def proposals(self, commons: CommonsId) -> tuple[ProposalItem, ...]:
+        """What was ever proposed, the latest first. NotFound `unknown-commons`; Conflict `commons-waiting`."""
+        ...
+
+    async def proposal(self, commons: CommonsId, proposal: RecordId) -> ProposalInfo:
+        """One proposal: text, ballots, closings recounted here, tally, outcome. NotFound `unknown-proposal`."""
+        ...
+
+    async def propose(self, commons: CommonsId, question: Question) -> ProposalInfo:
+        """Open a proposal, by the rules in force. Refused `not-a-member`, `unknown-rule`, `bad-params`, `bad-options`…"""
+        ...
+
+    async def amend_proposal(
+        self,
+        commons: CommonsId,
+        proposal: RecordId,
+        *,
+        text: str,
+        params: Mapping[str, Any] | None = None,
+        words: str | None = None,
+        stewards: Sequence[PublicKey] = (),
+    ) -> ProposalInfo:
+        """Another wording: who proposed sets it, and earlier ballots lapse; any other member offers it.
+
+        Refused `not-a-member`, `bad-params`, `bad-proposal`; Conflict `closed`, `out-of-order`; NotFound.
+        """
+        ...
+
+    async def answer_amendment(self, commons: CommonsId, amendment: RecordId, *, take: bool) -> ProposalInfo:
+        """Take or refuse what somebody offered. Refused `not-the-proposer`; NotFound `unknown-amendment`."""
+        ...
+
+    async def vote(
+        self,
+        commons: CommonsId,
+        proposal: RecordId,
+        choice: str | Mapping[str, int],
+        *,
+        reason: str | None = None,
+        wording: RecordId | None = None,
+    ) -> ProposalInfo:
+        """Cast a ballot on the text up to vote, in the place of earlier ones: a word, or a grade for each option.
+
+        `wording`: the record of the text that was read; Conflict `text-changed` where it is another one by now. Refused
+        `not-a-member`, `no-elector`, `bad-choice`; Conflict `closed`, `split`, `voting-over`, `out-of-order`.
+        """
+        ...
+
+    async def close_vote(
+        self, commons: CommonsId, proposal: RecordId, *, early: bool = False, afresh: bool = False
+    ) -> ProposalInfo:
+        """Closers: publish what one counts, which is what another closer gathered, or `afresh` all that is here.
+
+        `early`: although there is time to vote. Refused `not-a-closer`; Conflict `closed`, `closed-by-you`, `voting-open`.
+        """
         ...
 
     async def get_commons(self, commons: CommonsId) -> CommonsInfo:
@@ -185,6 +270,25 @@ class Verbs(Protocol):
         quorum: int | None = None,
     ) -> ActInfo:
         """Stewards: make and unmake stewards, and say how many must agree from then on. Refusals as for `purge`."""
+        ...
+
+    async def leave(self, commons: CommonsId) -> ActInfo:
+        """Be a member no more: what one wrote goes on counting. Refused `not-a-member`; Conflict `too-few-stewards`."""
+        ...
+
+    async def remove_member(self, commons: CommonsId, key: PublicKey, *, words: str = "seen") -> ActInfo:
+        """Stewards, or any member where that was voted: take a person off the members.
+
+        `words`: what counts of what they wrote: "seen", what is here now; "all", with what they write yet; "none".
+        Refused `not-a-steward`, `not-a-member`, `yourself`; Conflict `too-few-stewards`; NotFound `unknown-member`.
+        """
+        ...
+
+    async def keep_words(self, commons: CommonsId, key: PublicKey, *, entries: Sequence[Subject] = ()) -> ActInfo:
+        """Stewards: let what a former member wrote, about these entries or at all, count after all.
+
+        Refused `not-a-steward`, `nothing-named` where all of it counts, `too-many`; NotFound `unknown-member`.
+        """
         ...
 
     async def digest(self, commons: CommonsId) -> DigestInfo:

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from p2pcommons.cli.command import Call, Command, commons_argument, find_commons
+from p2pcommons.cli.proposals import params_argument, tell_opened
 
 if TYPE_CHECKING:
     from p2pcommons.node.values import ArticleInfo
@@ -36,7 +37,9 @@ async def _show(call: Call) -> int:
             if given.exact:
                 call.output.say(f"      {_exact(article)}")
     call.output.say("")
-    call.output.say("Votes are not part of this version yet: until they are, people keep these rules themselves.")
+    call.output.say(
+        "Every rule can be questioned: p2pcommons charter question RULE TEXT (--exact shows what rules are called)."
+    )
     return 0
 
 
@@ -49,6 +52,53 @@ def _exact(article: ArticleInfo) -> str:
     return f"{article.rule}: {said}; set by {article.version.hex()[:8]}, to review {rfc3339(article.review_at)[:10]}"
 
 
+def _history_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rule", metavar="RULE", nargs="?", help="its id; else all rules that were changed")
+    commons_argument(parser)
+
+
+async def _history(call: Call) -> int:
+    from p2pcommons.api.wire import rfc3339
+
+    shown = await call.verbs.charter_history(
+        await find_commons(call.verbs, call.arguments.commons), call.arguments.rule
+    )
+    call.output.items(shown)
+    if call.output.json:
+        return 0
+    if not shown:
+        call.output.say("No rule was changed here, nor set by the founding: all is as it is by default.")
+        return 0
+    call.output.table(
+        ("since", "rule", "version", "", "says"),
+        [
+            (
+                rfc3339(one.at)[:10], one.rule, one.version.hex()[:8], "in force" if one.in_force else "",
+                ", ".join(f"{name} {value}" for name, value in sorted(one.params.items())) + (f" ({one.title})" if one.title else ""),
+            )
+            for one in shown
+        ],
+    )  # fmt: skip
+    return 0
+
+
+def _question_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rule", metavar="RULE", help="its id, as `charter show --exact` shows it")
+    parser.add_argument("text", metavar="TEXT", help="what you propose, and why; its first line is the title")
+    params_argument(parser)
+    commons_argument(parser)
+
+
+async def _question(call: Call) -> int:
+    from p2pcommons.node.assembly_values import Question
+
+    given = call.arguments
+    commons = await find_commons(call.verbs, given.commons)
+    asked = Question(given.text, "rule", rule=given.rule, params=dict(given.params) or None, words=given.words)
+    tell_opened(call, await call.verbs.propose(commons, asked))
+    return 0
+
+
 def _language() -> str:
     import os
 
@@ -56,4 +106,8 @@ def _language() -> str:
     return spoken[:2].lower() if spoken[:2].isalpha() and spoken[:2].isascii() else "en"
 
 
-COMMANDS = (Command("charter show", "the rules of a commons, in words", _show, _show_arguments),)
+COMMANDS = (
+    Command("charter show", "the rules of a commons, in words", _show, _show_arguments),
+    Command("charter history", "the versions that rules had", _history, _history_arguments),
+    Command("charter question", "propose to change a rule, or to say it otherwise", _question, _question_arguments),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2pcommons.cli.command import Call, Command, Needs, count, entry_id, find_commons
@@ -21,23 +22,34 @@ def _create_arguments(parser: argparse.ArgumentParser) -> None:
         "--charter", choices=("association", "collection", "federation"),
         help="the rules to begin with: a group that knows each other, a collection open to all, groups that act together",
     )  # fmt: skip
+    parser.add_argument(
+        "--recipe",
+        metavar="FILE",
+        type=Path,
+        help="begin with the rules of another commons: what `commons recipe` wrote",
+    )
     parser.add_argument("--territory", metavar="CODE", help="INSEE or ISO 3166-2 code, such as 29019 or FR-29")
     parser.add_argument("--language", metavar="fr", action="append", default=[], help="may be given several times")
 
 
 async def _create(call: Call) -> int:
+    from p2pcommons.cli.beginnings import read_recipe_file, signed_by
+
     given = call.arguments
+    content, recipe = (None, None) if given.recipe is None else read_recipe_file(given.recipe)
     made = await call.verbs.create_commons(
         given.name,
         join=given.join,
         languages=tuple(given.language),
         territory=given.territory,
         charter=given.charter,
+        recipe=content,
     )
     call.output.document(made)
     call.output.say(made.id.hex())
     if not call.output.json:
-        call.output.warn(f"Made {made.name!r}. Invite somebody: p2pcommons commons invite {made.id.hex()}")
+        whose = "" if recipe is None else signed_by(recipe)
+        call.output.warn(f"Made {made.name!r}{whose}. Invite somebody: p2pcommons commons invite {made.id.hex()}")
     return 0
 
 

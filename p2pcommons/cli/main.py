@@ -16,7 +16,21 @@ from pathlib import Path
 from typing import NoReturn
 
 from p2pcommons import __version__
-from p2pcommons.cli import charters, commons, connection, entries, exchange, host, members, node, peers, upkeep
+from p2pcommons.cli import (
+    beginnings,
+    charters,
+    commons,
+    connection,
+    entries,
+    exchange,
+    host,
+    members,
+    node,
+    outcomes,
+    peers,
+    proposals,
+    upkeep,
+)
 from p2pcommons.cli.command import Call, Command, Needs
 from p2pcommons.cli.output import Output
 from p2pcommons.config import default_data_folder
@@ -25,8 +39,11 @@ from p2pcommons.errors import P2PCommonsError
 COMMANDS: tuple[Command, ...] = (
     *node.COMMANDS,
     *commons.COMMANDS,
+    *beginnings.COMMANDS,
     *charters.COMMANDS,
     *members.COMMANDS,
+    *proposals.COMMANDS,
+    *outcomes.COMMANDS,
     *entries.COMMANDS,
     *exchange.COMMANDS,
     *peers.COMMANDS,
@@ -36,9 +53,10 @@ COMMANDS: tuple[Command, ...] = (
 """Every command there is."""
 
 GROUPS = {
-    "commons": "commons: make, follow, join, invite",
-    "charter": "the rules of a commons",
+    "commons": "commons: make, follow, join, invite, fork",
+    "charter": "the rules of a commons, and questions to them",
     "member": "members: list, take out for good, make stewards",
+    "proposal": "what is proposed to the members, and amended",
     "entry": "entries: add, show, change, withdraw",
     "peer": "other nodes this one talks to",
     "identity": "who writes here",

@@ -1,4 +1,4 @@
-"""Commands about members: list them, and what stewards do about them."""
+"""Commands about members: list them, leave, and what stewards do about them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from p2pcommons.cli.command import Call, Command, commons_argument, count, entry
 from p2pcommons.errors import Refused
 
 if TYPE_CHECKING:
-    from p2pcommons.node.values import ActInfo, EntranceInfo
+    from p2pcommons.node.values import ActInfo, EntranceInfo, FormerInfo
 
 
 async def _list(call: Call) -> int:
@@ -27,6 +27,12 @@ async def _list(call: Call) -> int:
             for at, key in enumerate((each.key, *(key for key in each.keys if key != each.key)))
         ],
     )  # fmt: skip
+    if shown.former:
+        call.output.say("")
+        call.output.table(
+            ("no member any more", "", "by"),
+            [(did_key(one.key), _how(one), ", ".join(map(did_key, one.by))) for one in shown.former],
+        )
     call.output.say("")
     call.output.table(("way in", "used", ""), [(each.id.hex(), _used(each), _kind(each)) for each in shown.entrances])
     if shown.quorum > 1:
@@ -36,6 +42,15 @@ async def _list(call: Call) -> int:
 
 def _role(steward: bool, you: bool) -> str:
     return " ".join(word for word, holds in (("steward", steward), ("(you)", you)) if holds)
+
+
+def _how(former: FormerInfo) -> str:
+    from p2pcommons.api.wire import rfc3339
+
+    since = "" if former.since is None else f" {rfc3339(former.since)[:10]}"
+    words = "" if former.words else ", not all they wrote counts"
+    how = {"left": "left", "removed": "removed", "unseated": "let in by who was removed"}[former.how]
+    return f"{how}{since}{words}{' (you)' if former.you else ''}"
 
 
 def _used(entrance: EntranceInfo) -> str:
@@ -102,6 +117,83 @@ async def _steward(call: Call) -> int:
     return 0
 
 
+def _leave_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="it is meant")
+    commons_argument(parser)
+
+
+async def _leave(call: Call) -> int:
+    commons = await find_commons(call.verbs, call.arguments.commons)
+    if not call.arguments.yes:
+        raise Refused(
+            "not-confirmed",
+            "You will be a member no more, and what you wrote stays. Only an invitation of a member brings you back. "
+            "If it is meant, say it again with --yes.",
+        )
+    _say(call, await call.verbs.leave(commons), "You are a member no more. This node goes on following the commons.")
+    return 0
+
+
+def _remove_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("key", metavar="KEY", help="the member, by their did:key as `member list` shows it")
+    words = parser.add_mutually_exclusive_group()
+    words.add_argument(
+        "--keep-words", dest="words", action="store_const", const="all", default="seen",
+        help="all that they wrote counts, and what they write yet; else what is here now counts",
+    )  # fmt: skip
+    words.add_argument(
+        "--drop-words", dest="words", action="store_const", const="none", help="nothing that they wrote counts"
+    )
+    parser.add_argument("--yes", action="store_true", help="it is meant: only a vote brings them back")
+    commons_argument(parser)
+
+
+_WORDS = {
+    "seen": "what they wrote and this node has goes on counting, and nothing that comes later",
+    "all": "all that they wrote goes on counting, and what they write yet",
+    "none": "nothing that they wrote counts any more",
+}
+
+
+async def _remove(call: Call) -> int:
+    from p2pcommons.core.identity import parse_did_key
+
+    given = call.arguments
+    key = parse_did_key(given.key)
+    commons = await find_commons(call.verbs, given.commons)
+    if not given.yes:
+        raise Refused(
+            "not-confirmed",
+            f"They will be a member no more: {_WORDS[given.words]}. Only a vote of the members brings them back. If it is "
+            "meant, say it again with --yes.",
+        )
+    _say(call, await call.verbs.remove_member(commons, key, words=given.words), "They are a member no more.")
+    return 0
+
+
+def _keep_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("key", metavar="KEY", help="the former member, by their did:key as `member list` shows it")
+    parser.add_argument(
+        "--entry",
+        metavar="ID",
+        type=entry_id,
+        action="append",
+        default=[],
+        help="what they wrote about this entry alone",
+    )
+    commons_argument(parser)
+
+
+async def _keep(call: Call) -> int:
+    from p2pcommons.core.identity import parse_did_key
+
+    given = call.arguments
+    key = parse_did_key(given.key)
+    commons = await find_commons(call.verbs, given.commons)
+    _say(call, await call.verbs.keep_words(commons, key, entries=given.entry), "It counts again.")
+    return 0
+
+
 def _say(call: Call, done: ActInfo, text: str) -> None:
     call.output.document(done)
     if done.done:
@@ -113,7 +205,12 @@ def _say(call: Call, done: ActInfo, text: str) -> None:
 
 
 COMMANDS = (
-    Command("member list", "who is in, who are stewards, and by which ways one comes in", _list, commons_argument),
+    Command(
+        "member list", "who is in, who left or was removed, and by which ways one comes in", _list, commons_argument
+    ),
+    Command("member leave", "be a member no more; what you wrote stays", _leave, _leave_arguments),
+    Command("member remove", "stewards, or after a vote: take a person off the members", _remove, _remove_arguments),
+    Command("member keep", "stewards: let what a former member wrote count again", _keep, _keep_arguments),
     Command("member purge", "stewards: take keys out for good, close ways in", _purge, _purge_arguments),
     Command("member steward", "stewards: make or unmake stewards", _steward, _steward_arguments),
 )

@@ -63,7 +63,7 @@ class Assembly:
         self._rule_bits = 0
         self._rules: dict[tuple[int, Cut], Rules] = {}
         self._versions: dict[tuple[bytes, bytes, int], RuleVersion] = {}
-        self._founded = _founded(grounds)
+        self.founded = _founded(grounds)  # the rules before any outcome
         self._commons = grounds.commons
         self.removals = Removals(self.pasts, grounds, membership, self)
         self.removals.larger = self._larger
@@ -129,12 +129,12 @@ class Assembly:
         key = (past & self._rule_bits, cut)
         found = self._rules.get(key)
         if found is None:
-            versions = dict(self._founded.versions)
+            versions = dict(self.founded.versions)
             for topic in self._rule_topics:
                 if (outcome := self.in_force(topic, past, cut)) is not None:
-                    version = self._version(outcome)
+                    version = self.version(outcome)
                     versions[version.rule] = version
-            found = self._rules[key] = replace(self._founded, versions=versions)
+            found = self._rules[key] = replace(self.founded, versions=versions)
         return found
 
     @property
@@ -199,7 +199,8 @@ class Assembly:
                 bits |= sight.bit
         return bits
 
-    def _version(self, outcome: Outcome) -> RuleVersion:
+    def version(self, outcome: Outcome) -> RuleVersion:
+        """What an outcome on a rule makes of it."""
         effect, since = outcome.wording.effect, outcome.closed >> 16
         key = (outcome.proposal, outcome.wording.id, since)
         found = self._versions.get(key)

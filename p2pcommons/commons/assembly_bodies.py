@@ -77,6 +77,7 @@ class Cast(NamedTuple):
     text: bytes
     choice: Choice
     replaces: frozenset[bytes]
+    reason: bytes | None = None  # hash of a text: for people
 
 
 class Sheet(NamedTuple):
@@ -157,13 +158,24 @@ def answer(amendment: bytes, *, take: bool) -> Made:
     return _made(ANSWER, {"amendment": amendment, "take": take}, "bad_answer", "an answer names an amendment")
 
 
-def cast(proposal: bytes, text: bytes, choice: str | Mapping[str, int], *, replaces: Iterable[bytes] = ()) -> Made:
-    """A ballot. `text`: hash of the wording; `replaces`: the person's earlier ballots. FormError `bad_ballot`.
+def cast(
+    proposal: bytes,
+    text: bytes,
+    choice: str | Mapping[str, int],
+    *,
+    replaces: Iterable[bytes] = (),
+    reason: bytes | None = None,
+) -> Made:
+    """A ballot. `text`: hash of the wording; `replaces`: the person's earlier ballots; `reason`: hash of a text.
+
+    FormError `bad_ballot`.
 
     Its `prev` is exactly the wording's record; for a key that was let in later also the record that let it in.
     """
     said = choice if isinstance(choice, str) else dict(choice)
-    body = {"choice": said, "proposal": proposal, "replaces": sorted(set(replaces)), "text": text}
+    body: dict[str, Any] = {"choice": said, "proposal": proposal, "replaces": sorted(set(replaces)), "text": text}
+    if reason is not None:
+        body["reason"] = reason
     return _made(CAST, body, "bad_ballot", "a choice is a word, or a grade for each option")
 
 
@@ -315,7 +327,10 @@ def _cast(body: Mapping[str, Any]) -> Cast:
     else:
         choice = _word(body, "choice")
     replaces = frozenset(_ids(body, "replaces", BALLOT_REPLACES_MAX))
-    return Cast(_id(body, "proposal"), _id(body, "text"), choice, replaces)
+    reason = body.get("reason")
+    if type(reason) is not bytes or len(reason) != 32:
+        reason = None  # it counts for nothing: a ballot is not lost by it
+    return Cast(_id(body, "proposal"), _id(body, "text"), choice, replaces, reason)
 
 
 def _sheet(body: Mapping[str, Any]) -> Sheet:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from p2pcommons.commons.doors import (
     BALLOT_PREFIX,
@@ -19,8 +19,11 @@ from p2pcommons.commons.doors import (
     Opening,
     remembered_verify,
 )
+from p2pcommons.commons.former import Chains, Departures, Former, departures
 from p2pcommons.commons.grounding import Door, Grounds, Way, ground
+from p2pcommons.commons.growing import Ground, is_head
 from p2pcommons.commons.membership import Membership, persons
+from p2pcommons.commons.removal_bodies import LEAVE, REMOVE
 from p2pcommons.core.encoding import encode
 from p2pcommons.core.identity import TAG_CHARTER
 from p2pcommons.core.limits import PREV_MAX
@@ -85,7 +88,13 @@ class Charter:
     admitted: frozenset[bytes] = frozenset()  # keys with a standing door and not purged
     purged: frozenset[bytes] = frozenset()  # keys that a valid purge names: they never return
     members: tuple[Member, ...] = ()  # ascending by key
-    stewards: frozenset[bytes] = frozenset()  # admitted keys of steward persons
+    former: tuple[Former, ...] = ()  # persons with an admitted key who are out, ascending by key
+    limits: Mapping[bytes, Chains] = field(
+        default_factory=dict
+    )  # keys whose catalogue records count in part (`counts`)
+    kept: frozenset[bytes] = frozenset()  # catalogue records that count whatever limits say
+    reached: Mapping[bytes, frozenset[bytes]] = field(default_factory=dict)  # what these limits let count of plane 1
+    stewards: frozenset[bytes] = frozenset()  # admitted keys of members who are stewards
     quorum: int = 1  # steward persons that a purge or an act on stewards needs
     heads: tuple[bytes, ...] = ()  # ids, latest first
     entrances: tuple[Entrance, ...] = ()  # ascending by id
@@ -97,14 +106,72 @@ class Charter:
     _replaced: frozenset[bytes] = field(default=frozenset(), repr=False)
     _heads: tuple[_Head, ...] = field(default=(), repr=False)  # latest first
     _anchors: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
+    _ground: Ground | None = field(default=None, repr=False, compare=False)
 
-    def counts(self, author: bytes) -> bool:
-        """Whether this key's catalogue records count in views. In this version: whether it is admitted."""
-        return author in self.admitted
+    def counts(self, record: bytes, author: bytes) -> bool:
+        """Whether this catalogue record of this key counts in views (CHARTER-35).
+
+        What limits let count of those who are out is known from `reaching` on.
+        """
+        if author not in self.admitted:
+            return False
+        return author not in self.limits or record in self.reached.get(author, ()) or record in self.kept
+
+    def reaching(self, reached: Mapping[bytes, frozenset[bytes]]) -> Self:
+        """The same charter over a catalogue in which the chains of `limits` reach these records, by key."""
+        return replace(self, reached=reached)
+
+    def grown(self, records: Iterable[Record]) -> Charter | None:
+        """The charter with these plane-0 records of this commons besides; None where they are to be judged with all.
+
+        Equal to `judge` over all of them, at the cost of the new ones and of a copy of the set's ids.
+        """
+        ground, more = self._ground, {r.id: r for r in records if r.id not in self.set_ids}
+        if ground is None or self.ungrounded:
+            return None
+        ids, heads, anchors = set(self.set_ids), dict.fromkeys(self._heads), dict(self._anchors)
+        by_id = {head.id: head for head in self._heads}
+        while more:
+            ready = [r for r in more.values() if ids.issuperset(r.header.prev)]
+            for record in ready:
+                header = record.header
+                if record.body is None or header.author not in self.admitted or not ground.takes(record):
+                    return None
+                if header.plane != Plane.CHARTER or commons_of(record) != self.commons:
+                    return None
+                del more[record.id]
+                ids.add(record.id)
+                ground.put(record)
+                if is_head(record):
+                    for parent in header.prev:
+                        if parent in by_id:
+                            heads.pop(by_id.pop(parent), None)
+                    by_id[record.id] = _Head(header.time, record.id, header.author)
+                    heads[by_id[record.id]] = None
+                    if ground.is_older(anchors.get(header.author), header.author, record):
+                        anchors[header.author] = record.id
+            if not ready:
+                return None
+        latest = tuple(sorted(heads, reverse=True))
+        return replace(
+            self,
+            set_ids=frozenset(ids),
+            heads=tuple(head.id for head in latest),
+            _heads=latest,
+            _anchors=anchors,
+        )
 
     def person(self, key: bytes) -> Member | None:
-        """The member that a key belongs to; None for a key that never stood here."""
+        """The member that a key belongs to; None for a key that never stood here, or is out."""
         return self._persons.get(key)
+
+    def is_member(self, key: bytes) -> bool:
+        """Whether this key is admitted and its person is a member."""
+        return key in self.admitted and key in self._persons
+
+    def out(self, key: bytes) -> Former | None:
+        """How the person of this key is out; None for members and strangers."""
+        return next((one for one in self.former if key in one.keys), None)
 
     def left_behind(self, key: bytes) -> tuple[bytes, ...]:
         """Keys of this key's person that a recovery replaced and that are admitted still: whoever has them writes."""
@@ -179,16 +246,22 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
     # CHARTER-16: views are made of the set alone; what is grounded but not in it must not be seen from here on.
     in_set = [record for record in grounds.records.values() if record.id in membership.set_ids]
     content = _content(grounds.records[grounds.commons])
-    members = _members(grounds, membership)
+    gone = departures(grounds, membership)
+    everybody = _members(grounds, membership, gone, membership.standing)
+    members = everybody
+    if gone.cut.counting:
+        left = _members(grounds, membership, gone, membership.standing_within(membership.set_bits & ~gone.cut.doors))
+        members = tuple(m for m in left if not membership.admitted.intersection(m.keys) <= gone.cut.gone)
     person = {key: member for member in members for key in member.keys}
-    entrances = _entrances(grounds, membership)
+    former = tuple(gone.former(m.key, m.keys) for m in everybody if person.keys().isdisjoint(m.keys))
+    entrances = _entrances(grounds, membership, gone)
     join = _one_of(content.get("join"), JOIN_POLICIES, "invite")
     if any(entrance.public is None for entrance in entrances):
         join = "open"
     elif join == "open":
         join = "invite"
     announced = content.get("announced")
-    erased, erased_own = _erasures(in_set, grounds, membership, person)
+    erased, erased_own = _erasures(in_set, grounds, membership, gone, everybody)
     heads = _heads(in_set)
     charter = Charter(
         commons=CommonsId(grounds.commons),
@@ -205,6 +278,9 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
         admitted=membership.admitted,
         purged=membership.purged,
         members=members,
+        former=former,
+        limits=gone.limits,
+        kept=gone.kept,
         stewards=frozenset(key for member in members if member.steward for key in member.keys) & membership.admitted,
         quorum=membership.quorum(),
         heads=tuple(head.id for head in heads),
@@ -225,6 +301,7 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
         ),
         _heads=heads,
         _anchors=_anchors(in_set, grounds, membership),
+        _ground=_ground(in_set, grounds),
     )
     return replace(charter, digest=_digest(view_value(charter)))
 
@@ -234,7 +311,7 @@ def view_value(charter: Charter) -> dict[str, Any]:
     if not charter.founded:
         return {}
     own = charter.erased_own
-    return {
+    view = {
         "announced": charter.announced,
         "commons": charter.commons,
         "entrances": [[e.id, e.author, e.public, e.stamp_bits, e.uses, e.expires, e.used] for e in charter.entrances],
@@ -248,14 +325,21 @@ def view_value(charter: Charter) -> dict[str, Any]:
         "quorum": charter.quorum,
         "territory": charter.territory,
     }
+    if charter.former:
+        view["former"] = [[m.key, m.keys, m.how, m.by, m.since] for m in charter.former]
+    if charter.limits:
+        view["kept"] = sorted(charter.kept)
+        view["limits"] = [[k, [sorted(heads) for heads in charter.limits[k]]] for k in sorted(charter.limits)]
+    return view
 
 
 def _digest(view: Mapping[str, Any]) -> bytes:
     return sha256(TAG_CHARTER + encode(view)).digest()
 
 
-def _members(grounds: Grounds, membership: Membership) -> tuple[Member, ...]:
-    standing = [d for d in grounds.doors if d.bit & membership.standing and d.id in membership.set_ids]
+def _members(grounds: Grounds, membership: Membership, gone: Departures, stand: int) -> tuple[Member, ...]:
+    """The persons that these standing doors let in, but for who is out."""
+    standing = [d for d in grounds.doors if d.bit & stand and d.id in membership.set_ids]
     # A key that stands but by no door of the set is purged, or was let in by one who is: no link of it is seen.
     root = persons(standing)
     together: dict[bytes, list[bytes]] = {}
@@ -266,7 +350,7 @@ def _members(grounds: Grounds, membership: Membership) -> tuple[Member, ...]:
         shown = first.get(root[door.key])
         if shown is None or door.id < shown.id:
             first[root[door.key]] = door
-    stewards = membership.stewards(membership.set_bits)
+    stewards = gone.by_role(membership, membership.set_bits)
     found = []
     for one, keys in together.items():
         if not membership.admitted.isdisjoint(keys):
@@ -277,7 +361,7 @@ def _members(grounds: Grounds, membership: Membership) -> tuple[Member, ...]:
     return tuple(sorted(found))
 
 
-def _entrances(grounds: Grounds, membership: Membership) -> tuple[Entrance, ...]:
+def _entrances(grounds: Grounds, membership: Membership, gone: Departures) -> tuple[Entrance, ...]:
     used: dict[bytes, set[bytes]] = {}
     for door in grounds.doors:
         if door.bit & membership.standing and door.key in membership.admitted:
@@ -285,19 +369,19 @@ def _entrances(grounds: Grounds, membership: Membership) -> tuple[Entrance, ...]
     return tuple(
         _entrance(grounds.records[way.id], way, len(used.get(way.id, ())) - (way.id == grounds.commons))
         for way in sorted(grounds.ways.values())
-        if _is_entrance(way, grounds, membership)
+        if _is_entrance(way, grounds, membership, gone)
     )
 
 
-def _is_entrance(way: Way, grounds: Grounds, membership: Membership) -> bool:
-    if membership.is_closed(way.id, way.author):
+def _is_entrance(way: Way, grounds: Grounds, membership: Membership, gone: Departures) -> bool:
+    if membership.is_closed(way.id, way.author) or gone.closes(way):
         return False
     if isinstance(way.form, Founding):
         return True
     if way.author not in membership.admitted:
         return False
     # CHARTER-18: who may invite is for the rest of the charter to say; opening joining to anyone is a steward's.
-    return isinstance(way.form, Invite) or way.author in membership.stewards(grounds.pasts[way.id])
+    return isinstance(way.form, Invite) or way.author in gone.by_role(membership, grounds.pasts[way.id])
 
 
 def _entrance(record: Record, way: Way, used: int) -> Entrance:
@@ -309,15 +393,22 @@ def _entrance(record: Record, way: Way, used: int) -> Entrance:
 
 
 def _erasures(
-    in_set: Sequence[Record], grounds: Grounds, membership: Membership, person: Mapping[bytes, Member]
+    in_set: Sequence[Record],
+    grounds: Grounds,
+    membership: Membership,
+    gone: Departures,
+    everybody: Sequence[Member],
 ) -> tuple[dict[bytes, frozenset[str]], dict[bytes, tuple[Erasure, ...]]]:
+    person = {key: member for member in everybody for key in member.keys}
     erased: dict[bytes, frozenset[str]] = {}
     own: dict[bytes, dict[bytes, frozenset[str]]] = {}
     for record in in_set:
         author = record.header.author
         if record.header.kind != ERASE or author not in membership.admitted:
             continue
-        steward = author in membership.stewards(grounds.pasts[record.id])
+        # Whoever is out may still take their own words back; what is cut of a steward's does no more.
+        steward = not gone.cut.has(record.id, author)
+        steward = steward and author in gone.by_role(membership, grounds.pasts[record.id])
         for identifier, fields in _erasure_items(_content(record)):
             if identifier in membership.set_ids:  # CHARTER-20: bodies of plane 0 are never erased
                 continue
@@ -358,6 +449,19 @@ def _heads(in_set: Sequence[Record]) -> tuple[_Head, ...]:
     named = {parent for record in plain for parent in record.header.prev}
     heads = (_Head(r.header.time, r.id, r.header.author) for r in plain if r.id not in named)
     return tuple(sorted(heads, reverse=True))
+
+
+def _ground(in_set: Sequence[Record], grounds: Grounds) -> Ground:
+    doors: dict[bytes, set[bytes]] = {}
+    for door in grounds.doors:
+        doors.setdefault(door.key, set()).add(door.id)
+    shape = Ground(
+        doors={key: frozenset(ids) for key, ids in doors.items()},
+        parted=any(record.header.kind in (LEAVE, REMOVE) for record in in_set),
+    )
+    for record in in_set:
+        shape.put(record)
+    return shape
 
 
 def _anchors(in_set: Sequence[Record], grounds: Grounds, membership: Membership) -> dict[bytes, bytes]:

@@ -22,6 +22,10 @@ class CommonsMeaning:
         """The charter of all these plane-0 records, in any order."""
         return judge(records, commons)
 
+    def grown(self, charter: Charter, records: Iterable[Record]) -> Charter | None:
+        """The charter with these records besides, where that is quickly told."""
+        return charter.grown(records)
+
     def single_row(self, record: Record, known: Any = None) -> EntryRow:
         """The entry that is one record. `known`: its `Edit`, or what its body holds, where that is at hand."""
         view = fold_single(record, known)
@@ -33,7 +37,8 @@ class CommonsMeaning:
         if len(records) == 1:
             record = records[0]
             author = record.header.author
-            if record.body is not None and charter.counts(author) and charter.erased_fields(record.id, author) is None:
+            counts = charter.counts(record.id, author)
+            if record.body is not None and counts and charter.erased_fields(record.id, author) is None:
                 return self.single_row(record)
         view = self.view(subject, records, charter)
         canonical = view.canonical()
@@ -41,7 +46,7 @@ class CommonsMeaning:
 
     def view(self, subject: bytes, records: Sequence[Record], charter: Charter) -> EntryView:
         """What people see of the entry that these records about one subject make."""
-        inputs = [entry_record(r, counts=charter.counts(r.header.author)) for r in records]
+        inputs = [entry_record(r, counts=charter.counts(r.id, r.header.author)) for r in records]
         erased: dict[bytes, frozenset[str]] = {}
         for record in records:
             fields = charter.erased_fields(record.id, record.header.author)

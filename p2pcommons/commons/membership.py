@@ -88,6 +88,10 @@ class Membership:
             return max(act.form.quorum or 1 for act in latest if isinstance(act.form, Stewards))
         return self._grounds.founding.quorum if self._grounds.founding else 1
 
+    def standing_within(self, within: int) -> int:
+        """Bits of the doors that stand in a past."""
+        return self._standing(self._grounds.doors, within)
+
     def is_closed(self, way: bytes, author: bytes) -> bool:
         """Whether a valid purge stops everyone who has not joined by this way yet."""
         return way in self._ways or author in self._named

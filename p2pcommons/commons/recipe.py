@@ -62,7 +62,7 @@ class Ancestor(NamedTuple):
     recipe: bytes
 
     def value(self) -> dict[str, bytes]:
-        """What a founding record holds as `lineage`."""
+        """One item of a founding record's `lineage`."""
         return {"commons": self.commons, "recipe": self.recipe}
 
 
@@ -96,7 +96,7 @@ class Start(NamedTuple):
     fields: dict[str, Any]  # `join`, `announced`, `licence`, which say the same
     template: str
     own: Mapping[str, Words]  # to be written anew, as texts of the new commons
-    lineage: Ancestor
+    lineage: tuple[Ancestor, ...]  # the eldest first, this recipe last
 
 
 def of_commons(
@@ -145,8 +145,7 @@ def start_from(signed: Signed, overrides: Mapping[str, Mapping[str, Any]] | None
     """What a new commons takes from a recipe, with some parameters changed. FormError `bad_rule`."""
     recipe = signed.recipe
     rules = founding_rules(recipe.template, overrides)
-    lineage = Ancestor(recipe.commons, signed.hash)
-    return Start(rules, founding_fields(rules), recipe.template.name, recipe.own, lineage)
+    return Start(rules, founding_fields(rules), recipe.template.name, recipe.own, line_of(signed))
 
 
 def line_of(signed: Signed) -> tuple[Ancestor, ...]:
@@ -155,8 +154,15 @@ def line_of(signed: Signed) -> tuple[Ancestor, ...]:
     return line[-RECIPE_LINEAGE_MAX:]
 
 
-def read_lineage(value: object) -> Ancestor | None:
-    """The `lineage` of a founding record, whatever it holds; None where it does not fit."""
+def read_lineage(value: object) -> tuple[Ancestor, ...]:
+    """The `lineage` of a founding record, whatever it holds, the eldest first; empty where it does not fit (RECIPE-4)."""
+    if not isinstance(value, list | tuple) or len(value) > RECIPE_LINEAGE_MAX:
+        return ()
+    line = tuple(_read_ancestor(item) for item in value)
+    return tuple(one for one in line if one is not None) if None not in line else ()
+
+
+def _read_ancestor(value: object) -> Ancestor | None:
     if not isinstance(value, Mapping) or set(value) != {"commons", "recipe"}:
         return None
     commons, recipe = value["commons"], value["recipe"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from p2pcommons.commons.cuts import NOTHING, Cut, joined
 from p2pcommons.commons.doors import Stewards, act_hash
@@ -17,6 +17,7 @@ from p2pcommons.commons.matters import Topic
 from p2pcommons.commons.membership import Membership
 from p2pcommons.commons.pasts import Deed, Pasts, ancestors
 from p2pcommons.commons.removal_bodies import Keep, Leave, Remove
+from p2pcommons.core.record import Record
 
 STEWARDS_TOPIC: Final = ("stewards", b"")
 
@@ -38,6 +39,14 @@ class Removal:
     cuts: dict[frozenset[bytes], Cut] = field(default_factory=dict)  # by the person's keys
 
 
+class Departure(NamedTuple):
+    """A removal or leaving that counts, of somebody who is out by it."""
+
+    deed: Deed
+    form: Remove | Leave
+    keys: frozenset[bytes]  # of that person, those purged apart
+
+
 class Removals:
     """The removals of one set, filled ancestors first."""
 
@@ -49,6 +58,7 @@ class Removals:
         self._pasts, self._grounds, self._membership, self._votes = pasts, grounds, membership, votes
         self._mask = 0  # bits of removals and of what they may depend on
         self._cuts: dict[int, Cut] = {}
+        self._people: tuple[int, Mapping[bytes, bytes]] = (0, {})  # in the past asked last
 
     def watch(self, bits: int) -> None:
         """Take note of deeds that removals depend on: closings on persons and stewards."""
@@ -92,7 +102,7 @@ class Removals:
         """What is cut in a past."""
         if not any(removal.deed.bit & within for removal in self.found.values()):
             return NOTHING
-        within &= self._mask | self._pasts.who
+        within = self._seen(within)
         found = self._cuts.get(within)
         if found is None:
             found = self._cuts[within] = self._within(within)
@@ -103,6 +113,16 @@ class Removals:
 
         By role, where what made them so is not cut, or named by the assembly.
         """
+        found = dict(self.by_role(within, cut))
+        named = self._votes.decides(STEWARDS_TOPIC, within, cut)
+        if named is not None:
+            members = self._membership.people(within & ~cut.doors)
+            persons = {members[key] for key in (*named[2], *found) if key in members}
+            found = {key: person for key, person in members.items() if person in persons}
+        return {key: root for key, root in found.items() if key not in cut.gone}
+
+    def by_role(self, within: int, cut: Cut) -> Mapping[bytes, bytes]:
+        """The keys that hold the role of steward in this past, where what made them so is not cut: who is out as well."""
         dead = cut.doors
         if cut is not NOTHING:
             for act in self._membership.valid:  # ancestors first
@@ -110,13 +130,44 @@ class Removals:
                     cut_off = cut.has(act.id, act.author)
                     if cut_off or act.author not in self._membership.stewards(act.past & ~dead):
                         dead |= act.bit
-        found = dict(self._membership.stewards(within & ~dead))
-        named = self._votes.decides(STEWARDS_TOPIC, within, cut)
-        if named is not None:
-            members = self._membership.people(within & ~cut.doors)
-            persons = {members[key] for key in (*named[2], *found) if key in members}
-            found = {key: person for key, person in members.items() if person in persons}
-        return {key: root for key, root in found.items() if key not in cut.gone}
+        return self._membership.stewards(within & ~dead)
+
+    # -- what a charter shows
+
+    def departures(self, within: int) -> list[Departure]:
+        """What counts in a past, of persons who are out there; ancestors first."""
+        counting, within = self.within(within).counting, self._seen(within)
+        some = [one for one in self.found.values() if one.deed.id in counting]
+        found = [Departure(one.deed, one.form, self._cut(one, within).gone) for one in some]
+        return [one for one in found if one.keys]
+
+    def kept(self, within: int) -> frozenset[bytes]:
+        """What stewards let count of what persons who are out wrote in the catalogue (CHARTER-35)."""
+        cut = self.within(within)
+        return frozenset[bytes]().union(
+            *(
+                ids
+                for deed, ids in self._kept
+                if deed.bit & within and not cut.has(deed.id, deed.author) and self._by_stewards(deed, cut)
+            )
+        )
+
+    def closing(self, within: int) -> Callable[[Record], bool]:
+        """Says of a way whether whoever came in by it from here on would be cut."""
+        cut, within = self.within(within), self._seen(within)
+        removing = [
+            (one, self._keys(one, within))
+            for one in self.found.values()
+            if one.deed.id in cut.counting and isinstance(one.form, Remove)
+        ]
+
+        def closes(way: Record) -> bool:
+            author = way.header.author
+            return author in cut.unseated or any(
+                author in keys and not self._is_back(one, keys, self._pasts.past(way) or 0) for one, keys in removing
+            )
+
+        return closes
 
     # -- rights
 
@@ -189,11 +240,22 @@ class Removals:
         )
         return cut._replace(ids=cut.ids - kept) if kept else cut
 
-    def _cut(self, one: Removal, within: int) -> Cut:
-        people = self._membership.people(within)
+    def _seen(self, within: int) -> int:
+        """Of a past, what removals can depend on."""
+        return within & (self._mask | self._pasts.who)
+
+    def _keys(self, one: Removal, within: int) -> frozenset[bytes]:
+        """All keys of the person."""
+        within &= self._pasts.who
+        if self._people[0] != within:
+            self._people = within, self._membership.people(within)
+        people = self._people[1]
         root = people.get(one.form.person)
         keys = frozenset(key for key, other in people.items() if other == root) if root else frozenset()
-        keys |= {one.form.person}
+        return keys | {one.form.person}
+
+    def _cut(self, one: Removal, within: int) -> Cut:
+        keys = self._keys(one, within)
         if isinstance(one.form, Leave):
             back = any(
                 door.key in keys and door.bit & within and self._pasts.door_pasts[door.id] & one.deed.bit

@@ -43,6 +43,7 @@ TAG_HELLO: Final = b"p2pcommons hello v1\0"
 TAG_FOLLOW: Final = b"p2pcommons follow v1\0"
 TAG_PEER: Final = b"p2pcommons peer v1\0"
 TAG_RECIPE: Final = b"p2pcommons recipe v1\0"
+TAG_TEXT: Final = b"p2pcommons text v1\0"
 
 _P: Final = 2**255 - 19
 _L: Final = 2**252 + 27742317777372353535851937790883648493

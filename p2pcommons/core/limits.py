@@ -170,6 +170,7 @@ RECIPE_TEXT_CHARACTERS_MAX: Final = 16 * 1024  # of one text: a rule is some sen
 CLOSERS_MAX: Final = 31  # who may close one vote: as many as the rule `closing` allows
 BALLOT_REPLACES_MAX: Final = 32  # earlier ballots of one person that a ballot names
 EXCLUDED_MAX: Final = 512  # ballots that a closing says why it left out: 25 KiB
+WRITTEN_CHARACTERS_MAX: Final = 12_000  # of a proposal or a reason: six pages, and 48 KiB of any script fit a body
 REMOVAL_HEADS_MAX: Final = 256  # keys and planes of one person that a removal names heads of
 KEPT_MAX: Final = 512  # records that one act lets count again
 BALLOTS_REMEMBERED_MAX: Final = 32 * 1024  # bodies read lately: some 20 MiB, saves most of folding anew

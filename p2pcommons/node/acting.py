@@ -42,12 +42,23 @@ class Acting:
 
         return await runtime.run(write)
 
+    def known(self, commons: CommonsId) -> Charter:
+        """The charter that the next act rests on; in the engine's thread. LocalProtocolError `commons_waiting`."""
+        charter = self._runtime.replica.charter(commons)
+        if charter is None:
+            raise LocalProtocolError("commons_waiting", "nothing of this commons is here yet")
+        return self._in_time(charter, self._runtime.watch.signing_ms())
+
     def _past(self, charter: Charter, now_ms: int) -> tuple[bytes, ...]:
-        """What the next act names. Not what was signed while a clock was ahead: nobody else takes that yet (REC-7)."""
-        store, me = self._runtime.store, self._runtime.keys.person.public
+        """What the next act names."""
+        return self._in_time(charter, now_ms).prev_for(self._runtime.keys.person.public)
+
+    def _in_time(self, charter: Charter, now_ms: int) -> Charter:
+        """Without what was signed while a clock was ahead: nobody else takes that yet (REC-7)."""
+        store = self._runtime.store
         limit = Key(from_ms(now_ms + AHEAD_MS_MAX + 1) - 1, LAST)
         if store.keys(charter.commons, Plane.CHARTER, limit, 1):
             in_time = [r for r in store.charter(charter.commons) if not is_later(r.header.time, now_ms)]
             before = judge(in_time, charter.commons)
-            charter = before if before.founded else charter
-        return charter.prev_for(me)
+            return before if before.founded else charter
+        return charter

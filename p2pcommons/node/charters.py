@@ -18,6 +18,7 @@ from p2pcommons.commons.rules import Rules
 from p2pcommons.core.clock import to_ms
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import FormError, Refused
+from p2pcommons.node.assemblies import Moment
 from p2pcommons.node.values import ArticleInfo, CharterInfo, CharterPart, Hash, Instant
 from p2pcommons.store.reading import SqliteReader
 
@@ -55,13 +56,18 @@ def rules_of(reader: SqliteReader, commons: CommonsId) -> tuple[str, Rules]:
     return "", Rules()
 
 
-def charter_info(reader: SqliteReader, commons: CommonsId, language: str) -> CharterInfo:
-    """The charter of a commons in one language (BCP 47), as far as its template speaks it."""
-    name, rules = rules_of(reader, commons)
+def charter_info(moment: Moment, language: str) -> CharterInfo:
+    """The rules in force in one language (BCP 47), as far as its template speaks it; where people gave a rule other
+    words, as they wrote them."""
+    rules = moment.rules
     words = template(rules.template)
+    texts = moment.texts(version.text for version in rules.versions.values() if version.text is not None)
+    own = {
+        rule: {language: texts[v.text]} for rule, v in rules.versions.items() if v.text is not None and v.text in texts
+    }
     return CharterInfo(
-        commons,
-        name,
+        moment.charter.commons,
+        moment.charter.name,
         words.name,
         spoken(words.title, language),
         spoken(words.summary, language),
@@ -82,6 +88,6 @@ def charter_info(reader: SqliteReader, commons: CommonsId, language: str) -> Cha
                     for article in part.articles
                 ),
             )
-            for part in charter_in_words(words, rules, language)
+            for part in charter_in_words(words, rules, language, own)
         ),
     )

@@ -5,7 +5,7 @@ Implements `p2pcommons.api.verbs.Verbs` over an open `Runtime`; with `Neighbours
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -16,17 +16,23 @@ from p2pcommons.commons.query import Query
 from p2pcommons.core.address import parse_address
 from p2pcommons.core.identity import PublicKey, did_key
 from p2pcommons.core.limits import INVITATION_ADDRESSES_MAX
-from p2pcommons.core.record import CommonsId, Plane, Subject
+from p2pcommons.core.record import CommonsId, Plane, RecordId, Subject
 from p2pcommons.core.words import LANGUAGES, words
 from p2pcommons.errors import LocalProtocolError, Refused
 from p2pcommons.formats.registry import find_format
+from p2pcommons.node.assemblies import Assemblies
+from p2pcommons.node.assembly_values import ProposalInfo, ProposalItem, Question, RuleChange
 from p2pcommons.node.batch import batch
+from p2pcommons.node.beginnings import Beginnings, check_recipe_alone
 from p2pcommons.node.charters import charter_info
 from p2pcommons.node.entries import Entries
+from p2pcommons.node.evidence import Measuring
+from p2pcommons.node.forking import Forking
 from p2pcommons.node.membership import Membership
 from p2pcommons.node.nearby import nearby_commons
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.notices import notices
+from p2pcommons.node.parting import Parting
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.stewardship import Stewardship
 from p2pcommons.node.upkeep import Upkeep, digest_info
@@ -38,16 +44,19 @@ from p2pcommons.node.values import (
     CharterInfo,
     Check,
     CommonsInfo,
+    CriteriaInfo,
     DigestInfo,
     EntryAnswer,
     EntryJson,
     EntryPage,
     Export,
+    ForkInfo,
     Health,
     HistoryItem,
     IdentityInfo,
     Instant,
     Invitation,
+    LineageInfo,
     MembersInfo,
     Metric,
     NearbyCommons,
@@ -59,12 +68,14 @@ from p2pcommons.node.values import (
     RawRecord,
     Reachable,
     Rebuilt,
+    RecipeFile,
     Sample,
     Status,
     UnpackInfo,
     VerifyInfo,
     Withdrawal,
 )
+from p2pcommons.node.voting import Voting
 from p2pcommons.sync import holding
 from p2pcommons.sync.choice import CHOICES
 
@@ -84,9 +95,17 @@ class Commons:
         self._neighbours = neighbours
         self._membership = Membership(runtime)
         self._stewardship = Stewardship(runtime, self._membership)
+        self._assemblies = Assemblies(runtime)
+        self._parting = Parting(runtime, self._membership, self._assemblies)
+        self._voting = Voting(runtime, self._membership, self._assemblies)
         self._entries = Entries(runtime, self._membership)
+        self._beginnings = Beginnings(runtime, self._membership, self._assemblies)
+        self._forking = Forking(runtime, self._membership, self._beginnings)
         dialling = neighbours is not None and neighbours.dials
         self._upkeep = Upkeep(runtime, self._notices, neighbours.infos if neighbours and dialling else None)
+        self._measuring = Measuring(
+            runtime, self._membership, self._assemblies, neighbours.infos if neighbours and dialling else None
+        )
         self.api: str | None = None
         """HOST:PORT where the API answers, once it does."""
         self.listen: str | None = None
@@ -271,11 +290,36 @@ class Commons:
         languages: Sequence[str] = (),
         territory: str | None = None,
         charter: str | None = None,
+        recipe: bytes | None = None,
     ) -> CommonsInfo:
         """Found a commons."""
-        commons = await self._membership.create(name, join, tuple(languages), territory, charter)
+        if recipe is None:
+            commons = await self._membership.create(name, join, tuple(languages), territory, charter)
+        else:
+            check_recipe_alone(charter)
+            commons = await self._beginnings.create(name, recipe, join, tuple(languages), territory)
         self._follow_changed()
         return self._info(commons)
+
+    async def recipe(self, commons: CommonsId) -> RecipeFile:
+        """Its rules as a signed file that another commons starts from."""
+        return await self._beginnings.recipe(commons)
+
+    async def lineage(self, commons: CommonsId) -> LineageInfo:
+        """Where a commons came from, and what came from it."""
+        return await self._beginnings.lineage(commons)
+
+    async def fork(self, commons: CommonsId, name: str, progress: Progress | None = None) -> ForkInfo:
+        """Found another commons from the state of this one; again goes on."""
+        done = await self._forking.fork(commons, name, progress)
+        self._follow_changed()
+        base = (await self._beginnings.lineage(done.fork)).base
+        assert base is not None
+        return ForkInfo(self._info(done.fork), base, done.copied, done.kept, done.refused)
+
+    async def criteria(self, commons: CommonsId) -> CriteriaInfo:
+        """The four criteria, by numbers of this node."""
+        return await self._measuring.criteria(commons)
 
     async def get_commons(self, commons: CommonsId) -> CommonsInfo:
         """One followed commons."""
@@ -305,8 +349,60 @@ class Commons:
 
     async def charter(self, commons: CommonsId, language: str = "en") -> CharterInfo:
         """The rules of a commons in words."""
-        self._membership.charter(commons)
-        return await self._runtime.read(lambda reader: charter_info(reader, commons, language))
+        return await self._assemblies.ask(
+            lambda: self._membership.charter(commons), commons, lambda moment: charter_info(moment, language)
+        )
+
+    async def charter_history(self, commons: CommonsId, rule: str | None = None) -> tuple[RuleChange, ...]:
+        """The versions that rules had."""
+        return await self._voting.rule_changes(commons, rule)
+
+    async def proposals(self, commons: CommonsId) -> tuple[ProposalItem, ...]:
+        """All proposals, the latest first."""
+        return await self._voting.proposals(commons)
+
+    async def proposal(self, commons: CommonsId, proposal: RecordId) -> ProposalInfo:
+        """One proposal and what became of it."""
+        return await self._voting.proposal(commons, proposal)
+
+    async def propose(self, commons: CommonsId, question: Question) -> ProposalInfo:
+        """Open a proposal."""
+        return await self._voting.propose(commons, question)
+
+    async def amend_proposal(
+        self,
+        commons: CommonsId,
+        proposal: RecordId,
+        *,
+        text: str,
+        params: Mapping[str, Any] | None = None,
+        words: str | None = None,
+        stewards: Sequence[PublicKey] = (),
+    ) -> ProposalInfo:
+        """Set, or offer, another wording."""
+        return await self._voting.amend(commons, proposal, text, params, words, stewards)
+
+    async def answer_amendment(self, commons: CommonsId, amendment: RecordId, *, take: bool) -> ProposalInfo:
+        """Take or refuse what somebody offered."""
+        return await self._voting.answer(commons, amendment, take)
+
+    async def vote(
+        self,
+        commons: CommonsId,
+        proposal: RecordId,
+        choice: str | Mapping[str, int],
+        *,
+        reason: str | None = None,
+        wording: RecordId | None = None,
+    ) -> ProposalInfo:
+        """Cast a ballot, in the place of earlier ones."""
+        return await self._voting.vote(commons, proposal, choice, reason, wording)
+
+    async def close_vote(
+        self, commons: CommonsId, proposal: RecordId, *, early: bool = False, afresh: bool = False
+    ) -> ProposalInfo:
+        """Publish what one counts, as a closer."""
+        return await self._voting.close(commons, proposal, early, afresh)
 
     async def members(self, commons: CommonsId) -> MembersInfo:
         """Who is in, who are stewards, and by which ways one comes in."""
@@ -317,6 +413,18 @@ class Commons:
     ) -> ActInfo:
         """Take keys out for good, and close ways in."""
         return await self._stewardship.purge(commons, keys, entrances)
+
+    async def leave(self, commons: CommonsId) -> ActInfo:
+        """Be a member no more."""
+        return await self._parting.leave(commons)
+
+    async def remove_member(self, commons: CommonsId, key: PublicKey, *, words: str = "seen") -> ActInfo:
+        """Take a person off the members."""
+        return await self._parting.remove(commons, key, words)
+
+    async def keep_words(self, commons: CommonsId, key: PublicKey, *, entries: Sequence[Subject] = ()) -> ActInfo:
+        """Let what a former member wrote count after all."""
+        return await self._parting.keep(commons, key, entries)
 
     async def name_stewards(
         self,

@@ -38,7 +38,7 @@ class Devices:
         let_in: list[CommonsId] = []
         for commons in sorted(self._runtime.replica.followed())[:DEVICE_LINE_COMMONS_MAX]:
             charter = self._runtime.replica.charter(commons)
-            if charter is not None and me in charter.admitted:
+            if charter is not None and charter.is_member(me):
                 await self._acting.write(commons, add_device(commons, me, device), subject=device.public)
                 let_in.append(commons)
         if not let_in:

@@ -149,7 +149,7 @@ class Entries:
             at=Instant(to_ms(header.time)),
             kind=header.kind,
             prev=header.prev,
-            counts=charter.counts(header.author),
+            counts=charter.counts(record.id, header.author),
             body=None if erased or record.body is None else history_body(record),
         )
 

@@ -15,9 +15,11 @@ from p2pcommons.commons.charter import Charter, Entrance
 from p2pcommons.commons.charter_bodies import found, invite, join_by_invitation, join_open
 from p2pcommons.commons.charter_text import founding_fields
 from p2pcommons.commons.doors import recovery_hash
+from p2pcommons.commons.former import LEFT
 from p2pcommons.commons.invitation import Invitation as InvitationLine
 from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.commons.languages import canonical
+from p2pcommons.commons.pasts import ancestors
 from p2pcommons.commons.stamp import search_stamp
 from p2pcommons.core.address import parse_address
 from p2pcommons.core.identity import SigningKey
@@ -63,8 +65,8 @@ class Membership:
         return charter
 
     def is_member(self, charter: Charter) -> bool:
-        """Whether this person's own key is admitted."""
-        return self._runtime.keys.person.public in charter.admitted
+        """Whether this person is a member by their own key."""
+        return charter.is_member(self._runtime.keys.person.public)
 
     def may_write(self, charter: Charter) -> bool:
         """Whether a write would be taken: a member, or one who may join by writing."""
@@ -72,7 +74,8 @@ class Membership:
             return True
         if self._runtime.keys.person.public in charter.purged:
             return False
-        return self._way_in(charter) is not None
+        way, former = self._way_in(charter), charter.out(self._runtime.keys.person.public)
+        return way is not None and (former is None or (former.how == LEFT and way[1] is not None))
 
     # -- founding and inviting
 
@@ -138,6 +141,7 @@ class Membership:
             if lost is not None:
                 await self.devices.recover(commons, lost)
                 return
+            await self._check_not_out(charter)
             if self._runtime.keys.person.public in charter.purged:
                 raise Refused(
                     "not-a-member",
@@ -162,6 +166,31 @@ class Membership:
                 await self.ensure(commons)
             except Refused:
                 pass  # its invite is not here yet, or was withdrawn: said where the person writes
+
+    async def _check_not_out(self, charter: Charter) -> None:
+        """Refuse who left or was removed: a join that knows nothing of it changes nothing (CHARTER-28, CHARTER-33)."""
+        former = charter.out(self._runtime.keys.person.public)
+        if former is None:
+            return
+        way = self._way_in(charter)
+        if former.how == LEFT and way is not None:
+
+            def past() -> set[bytes]:
+                return ancestors({r.id: r for r in self._runtime.store.charter(charter.commons)}, way[0].id)
+
+            if set(former.acts) <= await self._runtime.run(past):
+                return
+        if former.how == LEFT:
+            raise Refused(
+                "not-a-member",
+                "You left this commons. A member can let you in again with an invitation made since, then: "
+                "p2pcommons commons join INVITATION",
+            )
+        raise Refused(
+            "not-a-member",
+            "You are a member of this commons no more: `p2pcommons member list` says by whom. You can go on reading it; "
+            "its members can vote to admit you again.",
+        )
 
     async def _join(self, commons: CommonsId, way: tuple[Entrance, SigningKey | None]) -> None:
         entrance, key = way

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from p2pcommons.commons.charter import Charter, Member
 from p2pcommons.commons.charter_bodies import Made, approve, name_stewards, purge
 from p2pcommons.commons.doors import APPROVE, act_hash
+from p2pcommons.commons.former import Former
 from p2pcommons.core.clock import to_ms
 from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.identity import PublicKey
@@ -20,7 +21,7 @@ from p2pcommons.errors import Conflict, FormError, NotFound, Refused
 from p2pcommons.node.acting import Acting
 from p2pcommons.node.membership import Membership
 from p2pcommons.node.runtime import Runtime
-from p2pcommons.node.values import ActInfo, EntranceInfo, Instant, MemberInfo, MembersInfo
+from p2pcommons.node.values import ActInfo, EntranceInfo, FormerInfo, Instant, MemberInfo, MembersInfo
 
 
 class Stewardship:
@@ -47,6 +48,7 @@ class Stewardship:
                 )
                 for each in charter.entrances
             ),
+            former=tuple(_former(charter, each, me) for each in charter.former),
         )  # fmt: skip
 
     async def purge(self, commons: CommonsId, keys: Iterable[PublicKey], entrances: Iterable[bytes]) -> ActInfo:
@@ -151,6 +153,19 @@ def _member(charter: Charter, member: Member, me: PublicKey) -> MemberInfo:
         by=None if member.by is None else PublicKey(member.by),
         steward=member.steward,
         you=me in member.keys,
+    )
+
+
+def _former(charter: Charter, former: Former, me: PublicKey) -> FormerInfo:
+    by = {each if (person := charter.person(each)) is None else person.key for each in former.by}
+    return FormerInfo(
+        key=PublicKey(former.key),
+        keys=tuple(PublicKey(key) for key in former.keys if key in charter.admitted),
+        how=former.how,
+        by=tuple(PublicKey(key) for key in sorted(by)),
+        since=Instant(to_ms(former.since)) if former.since else None,
+        words=former.keep,
+        you=me in former.keys,
     )
 
 

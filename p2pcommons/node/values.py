@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, NewType, TypeVar
+from typing import Any, Final, Generic, NamedTuple, NewType, TypeVar
 
 from p2pcommons.core.identity import PublicKey
 from p2pcommons.core.record import CommonsId, RecordId, Subject
@@ -96,7 +96,7 @@ class CommonsInfo:
     languages: tuple[str, ...] = ()  # BCP 47
     territory: str | None = None  # INSEE or ISO 3166-2
     announced: bool = False
-    member: bool = False  # this person is an admitted member
+    member: bool = False  # this person is a member
     may_write: bool = False  # a write of this person would be taken (a member, or a follower at an open door)
     members: int = 0
     records: int = 0
@@ -290,6 +290,23 @@ class MemberInfo:
     you: bool  # this node's person
 
 
+REMOVAL_WORDS: Final = ("seen", "all", "none")
+"""What counts of what a removed member wrote: what is here now, all of it and what they write yet, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormerInfo:
+    """Who was let in and is a member no more; what they write is kept, and counts as the charter says."""
+
+    key: PublicKey
+    keys: tuple[PublicKey, ...]  # ascending
+    how: str  # "left", "removed", or "unseated": let in by somebody who was removed
+    by: tuple[PublicKey, ...]  # who removed them, ascending; none where they left
+    since: Instant | None  # by the word of who wrote the record; None where there is none
+    words: bool  # whether all that they wrote counts
+    you: bool  # this node's person
+
+
 @dataclass(frozen=True, slots=True)
 class EntranceInfo:
     """A way to become a member: an invitation, or an opening for anyone."""
@@ -311,6 +328,7 @@ class MembersInfo:
     steward: bool  # whether this node's person is one
     members: tuple[MemberInfo, ...]  # in the order they came
     entrances: tuple[EntranceInfo, ...]  # ascending by id
+    former: tuple[FormerInfo, ...] = ()  # who left or was removed, ascending by key
 
 
 @dataclass(frozen=True, slots=True)
@@ -500,3 +518,106 @@ class Check:
     ok: bool
     detail: str
     advice: str | None = None  # what to do, where it is not ok
+
+
+# -- how a commons began, and how it fares
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeInfo:
+    """A recipe: of which commons, and who signed it."""
+
+    commons: CommonsId  # the one whose rules it has
+    name: str
+    hash: Hash
+    author: PublicKey
+    made_at: Instant  # as its author says; whole days
+    own_words: tuple[str, ...] = ()  # rules that have words of its people beside the template's
+
+
+@dataclass(frozen=True, slots=True)
+class RecipeFile:
+    """A recipe and its bytes."""
+
+    info: RecipeInfo
+    content: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class AncestorInfo:
+    """A commons that another one has its rules from, and the recipe that carried them."""
+
+    commons: CommonsId
+    recipe: Hash
+    name: str | None = None  # where it is followed here
+
+
+@dataclass(frozen=True, slots=True)
+class BaseInfo:
+    """The commons that a fork came from, and what is here of it."""
+
+    commons: CommonsId
+    records: int  # it had, when it was forked
+    charter: Hash  # digest of the set of plane 0 then
+    catalogue: Hash  # and of plane 1
+    name: str | None = None  # where it is followed here
+    state: str = "absent"  # "same": the copy here is as it was; "changed" since; "absent": not followed, or waiting
+    file: str | None = None  # pack file of what it was, on the machine where it was forked
+
+
+@dataclass(frozen=True, slots=True)
+class ChildInfo:
+    """A commons followed here that began from this one."""
+
+    commons: CommonsId
+    name: str
+    by: str  # "recipe" or "fork"
+
+
+@dataclass(frozen=True, slots=True)
+class LineageInfo:
+    """Where a commons came from, and what came of it as far as it is followed here."""
+
+    commons: CommonsId
+    line: tuple[AncestorInfo, ...] = ()  # commons its rules came through, the eldest first
+    base: BaseInfo | None = None  # what it is a fork of
+    children: tuple[ChildInfo, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ForkInfo:
+    """A fork, and what was copied."""
+
+    commons: CommonsInfo
+    base: BaseInfo
+    copied: int  # entries written by this call
+    kept: int  # entries that were there already
+    refused: Mapping[str, int] = field(default_factory=dict)  # code: entries that could not be copied
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceInfo:
+    """One measured thing; what the numbers count is the measure's."""
+
+    measure: str  # one of `criteria.MEASURES`
+    state: str  # "met", "partly", "not_met" or "unknown"
+    value: int | None = None
+    of: int | None = None  # what `value` is compared with
+
+
+@dataclass(frozen=True, slots=True)
+class CriterionInfo:
+    """One of the four criteria of a commons, as the numbers of this node suggest."""
+
+    criterion: str  # one of `criteria.CRITERIA`
+    state: str
+    evidence: tuple[EvidenceInfo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CriteriaInfo:
+    """The four criteria of a commons."""
+
+    commons: CommonsId
+    at: Instant  # when this node computed it
+    criteria: tuple[CriterionInfo, ...]

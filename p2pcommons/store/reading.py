@@ -76,6 +76,15 @@ class SqliteReader(RecordReader):
             conflicts = self.columns.with_conflicts(shown)
             return Counts(charter, catalogue, entries, int(shown.sum()), int(conflicts.sum()))
 
+    def writers(self, commons: CommonsId, plane: int, since: int) -> list[bytes]:
+        """Keys whose latest record of this plane has this record time, or a later one."""
+        with self.moment():
+            rows = self._database.rows(
+                "SELECT key FROM latest JOIN author ON a=author WHERE commons=? AND plane=? AND time>=?",
+                (self._number(commons), plane, since),
+            )
+        return [row[0] for row in rows]
+
     # -- the whole store
 
     def integrity(self) -> list[str]:

@@ -24,6 +24,7 @@ from p2pcommons.sync.gossip import Growth
 from p2pcommons.sync.meaning import C, Meaning
 from p2pcommons.sync.packing import Packer
 from p2pcommons.sync.range_index import RangeIndex
+from p2pcommons.sync.reaching import NOTHING_REACHED, Reached
 from p2pcommons.sync.sketch import Sketch
 from p2pcommons.sync.sketches import Sketches, keys
 from p2pcommons.sync.sketches import forget as forget_sketches
@@ -91,7 +92,8 @@ class Holding(Generic[C]):
         self.number = number
         kept = store.state(commons)
         records = [] if kept is None else store.charter(commons)
-        self.charter: C | None = None if kept is None else meaning.judge(records, commons)
+        self._reached = NOTHING_REACHED
+        self.charter: C | None = None if kept is None else self._reaching(meaning.judge(records, commons))
         self._charter_lost = frozenset(record.id for record in records if not _is_whole(record))
         self.wanted = wanted(store, commons) | self._charter_lost
         self.state = replace(kept or _NOTHING, bodies_missing=len(self.wanted))
@@ -209,8 +211,11 @@ class Holding(Generic[C]):
     def _judge(self) -> int:
         """Let in what the charter's sets now hold, and let go what they no longer hold."""
         before = self.charter
-        kept = self._store.charter(self.commons)
-        judged = self._meaning.judge(kept + self._waiting.records(), self.commons)
+        kept: Sequence[Record] = ()
+        judged = None if before is None else self._meaning.grown(before, self._waiting.records())
+        if judged is None:
+            kept = self._store.charter(self.commons)
+            judged = self._meaning.judge([*kept, *self._waiting.records()], self.commons)
         leaving = sorted(before.set_ids - judged.set_ids) if before else []
         unadmitted = sorted(before.admitted - judged.admitted) if before else []
         if (leaving or unadmitted) and (damaged := [record.id for record in kept if not _is_whole(record)]):
@@ -232,6 +237,7 @@ class Holding(Generic[C]):
             self._store.drop_records(self.commons, leaving)
             self._want_no_more(leaving)
             touched = self._drop_authors(unadmitted) | self._erase_and_restore(before, judged)
+            touched |= self._count_anew(before, judged)
             self._refold(touched)
         self._sketches.left()
         self._waiting.admit(entering)
@@ -262,6 +268,26 @@ class Holding(Generic[C]):
         if found.lost:
             self._set_wanted(self.wanted | found.lost)
         return found.subjects
+
+    def _reaching(self, judged: C) -> C:
+        """A charter that knows what of the catalogue here counts of persons who are out."""
+        self._reached = self._reached.under(judged.limits, self._store, self.commons)
+        return judged.reaching(self._reached.by_key) if judged.limits else judged
+
+    def _count_anew(self, before: C | None, after: C) -> set[bytes]:
+        """Go by the new charter; the entries with records that count from now on, or count no more."""
+        self.charter = after = self._reaching(after)
+        if before is None or not (before.limits or after.limits):
+            return set()
+        keys = before.limits.keys() | after.limits.keys()
+        some = [key for key in sorted(keys) if before.limits.get(key) != after.limits.get(key)]
+        subjects: set[bytes] = set()
+        for ids in _steps([*self._store.authored(self.commons, some), *sorted(before.kept ^ after.kept)]):
+            for record in (sealed.record for sealed in self._store.sealed(ids)):
+                name = record.id, record.header.author
+                if record.header.plane == Plane.CATALOGUE and before.counts(*name) != after.counts(*name):
+                    subjects.add(record.header.subject)
+        return subjects
 
     def ranges(self, plane: int) -> RangeIndex:
         """The places of one set; built at the first opening, kept up from then on."""
@@ -297,7 +323,7 @@ class Holding(Generic[C]):
             return
         whole = self._meaning.judge(self._store.charter(self.commons), self.commons)
         if whole.digest != self.charter.digest:  # this node started while the charter was not whole
-            self.charter = whole
+            self.charter = self._reaching(whole)
             self.rebuild()
 
     def lose_bodies(self, ids: Iterable[bytes]) -> None:
@@ -372,24 +398,38 @@ class Holding(Generic[C]):
         for sealed in records:
             by_subject.setdefault(sealed.record.header.subject, []).append(sealed.record)
         known = {} if first else self._store.entries(self.commons, by_subject)
-        counting = {author for author in {s.record.header.author for s in records} if self.charter.counts(author)}
+        charter, reached, others = self._reach_on(self.charter, [sealed.record for sealed in records])
         single_row = self._meaning.single_row
         singles: list[EntryRow] = []
-        others: set[bytes] = set()
         for subject, found in by_subject.items():
             one = found[0]
-            if len(found) > 1 or subject in known or one.body is None or one.header.author not in counting:
+            if len(found) > 1 or subject in known or one.body is None or not charter.counts(one.id, one.header.author):
                 others.add(subject)
             else:
                 singles.append(single_row(one, read.get(one.id)))
         with self._changing():
+            self.charter, self._reached = charter, reached
             self._store.put_records(self.commons, records, trees)
             self.state = replace(self.state, catalogue=add(self.state.catalogue, [s.record.id for s in records]))
             self.state = self._views.put(self.state, singles, {})
             self._refold(others)
         self._index(Plane.CATALOGUE, records, ())
         self._sketches.arrived(Plane.CATALOGUE, self.state.catalogue.count)
-        self._changed(len(records), list(by_subject), _ids(records))
+        self._changed(len(records), sorted(others | by_subject.keys()) if others else list(by_subject), _ids(records))
+
+    def _reach_on(self, charter: C, records: Sequence[Record]) -> tuple[C, Reached, set[bytes]]:
+        """What counts with these new records: the charter that knows it, and entries that others of these touch."""
+        reached = self._reached.with_new(records, self._store, self.commons)
+        if reached is self._reached:
+            return charter, reached, set()
+        new = {record.id for record in records}
+        more = [ids - self._reached.by_key[key] - new for key, ids in reached.by_key.items()]
+        here = (
+            sealed.record.header.subject
+            for ids in _steps(sorted(set().union(*more)))
+            for sealed in self._store.sealed(ids)
+        )
+        return charter.reaching(reached.by_key), reached, set(here)
 
     def _refold(self, subjects: Iterable[bytes]) -> None:
         if self.charter is not None:
@@ -413,13 +453,13 @@ class Holding(Generic[C]):
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """One transaction; if it fails (a full disk), memory goes back to what is on disk."""
-        before = self.state, self.charter, self.wanted, self._charter_lost, self._views.late
+        before = self.state, self.charter, self._reached, self.wanted, self._charter_lost, self._views.late
         try:
             with self._store.transaction():
                 yield
                 self._store.put_state(self.commons, self.state)
         except BaseException:
-            self.state, self.charter, self.wanted, self._charter_lost, self._views.late = before
+            self.state, self.charter, self._reached, self.wanted, self._charter_lost, self._views.late = before
             self._ranges.clear()
             self._sketches.forget()
             raise

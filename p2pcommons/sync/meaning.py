@@ -7,7 +7,7 @@ this small door.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from p2pcommons.core.record import Record
 from p2pcommons.sync.storage import EntryRow
@@ -31,8 +31,22 @@ class CharterSets(Protocol):
         """Keys whose plane-1 records are in the set."""
         ...
 
-    def counts(self, author: bytes) -> bool:
-        """Whether this key's catalogue records count in views."""
+    def counts(self, record: bytes, author: bytes) -> bool:
+        """Whether this catalogue record of this key counts in views."""
+        ...
+
+    @property
+    def limits(self) -> Mapping[bytes, tuple[frozenset[bytes], ...]]:
+        """Keys of persons who are out and whose records count in part: back from these, of each removal."""
+        ...
+
+    @property
+    def kept(self) -> frozenset[bytes]:
+        """Records that count whatever limits say."""
+        ...
+
+    def reaching(self, reached: Mapping[bytes, frozenset[bytes]]) -> Self:
+        """The same charter over a catalogue in which these records lie within the limits, by key."""
         ...
 
     @property
@@ -73,6 +87,13 @@ class Meaning(Protocol[C]):
 
     def judge(self, records: Iterable[Record], commons: bytes) -> C:
         """The charter of all these plane-0 records, in any order."""
+        ...
+
+    def grown(self, charter: C, records: Iterable[Record]) -> C | None:
+        """The charter of these plane-0 records and all that this one was judged from; None where that is to be judged.
+
+        Whatever is waiting is among these records, and `charter` was judged from its set alone.
+        """
         ...
 
     def single_row(self, record: Record, known: Any = None) -> EntryRow:

@@ -11,10 +11,13 @@ from typing import Any, NamedTuple
 
 import aiohttp
 
+from p2pcommons.api.client import Client
 from p2pcommons.commons.invitation import parse_invitation
+from p2pcommons.core.identity import did_key, parse_did_key
 from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.node.folder import API_TOKEN, running_node
 from p2pcommons.node.local import local_client
+from tests.e2e.hall import furnish_hall
 from tests.e2e.processes import NodeProcess
 
 ABSENT = "ee" * 32
@@ -96,6 +99,27 @@ async def http(node: NodeProcess) -> AsyncIterator[Http]:
         yield Http(node, session)
 
 
+async def parted(alice: Client, place: Path) -> dict[str, str]:
+    """A commons with a member who may be removed, and one who was; and one that its founder may leave."""
+    names: dict[str, str] = {}
+    gens, partir = (await alice.create_commons("Gens")).id, (await alice.create_commons("Partir")).id
+    for person in ("member", "former"):
+        async with local_client(place / person) as other:
+            names[person] = did_key((await other.identity()).person)
+            for commons in (gens, partir):
+                line, file = (await alice.invite(commons)).invitation, place / f"{person}.pack"
+                await other.join(line)
+                await alice.pack(file, commons)
+                await other.unpack(file)
+                await other.settle()
+                await other.add_entry(commons, {"type": "book", "title": f"Un livre, {person}"})
+                await other.pack(file, commons)
+                await alice.unpack(file)
+    await alice.remove_member(gens, parse_did_key(names["former"]), words="none")
+    await alice.name_stewards(partir, add=[parse_did_key(names["member"])])
+    return {**names, "gens": gens.hex(), "partir": partir.hex()}
+
+
 async def furnish(node: NodeProcess, place: Path) -> dict[str, str]:
     """Put something of everything into a node; the names of it."""
     async with node.client() as alice, local_client(place / "bob") as bob:
@@ -129,5 +153,7 @@ async def furnish(node: NodeProcess, place: Path) -> dict[str, str]:
         names["entrance"] = entrance.hex()
         other = await bob.create_commons("Ailleurs")
         names["invitation"] = (await bob.invite(other.id)).invitation
+        names |= await furnish_hall(alice, bob, place)
+        names |= await parted(alice, place)
     names["pack"] = str(place / "lavoirs.pack")
     return names

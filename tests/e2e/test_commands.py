@@ -19,6 +19,9 @@ import pytest
 from p2pcommons.cli.main import COMMANDS, main
 from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.core.record import CommonsId, Subject
+from p2pcommons.node.local import local_client
+from tests.e2e.hall import furnish_hall
+from tests.e2e.http_world import parted
 from tests.e2e.judging import quiet, refused, started
 from tests.e2e.processes import COMMAND, NodeProcess, answer, command, made_up
 
@@ -55,11 +58,30 @@ RIGHT = [
     Way("commons invite", "Brest --uses 3 --days 7", r"^p2pcommons:[\w-]+$"),
     Way("commons join", "{invitation}", "Following"),
     Way("commons create", "Photos --charter collection", r"^[0-9a-f]{64}$", "new"),
+    Way("commons recipe", "Brest --out {out}", r"signed by you"),
+    Way("commons create", "Puits --recipe {recipe}", r"^[0-9a-f]{64}$"),
+    Way("commons fork", "Brest 'Brest libre'", r"^[0-9a-f]{64}$"),
+    Way("commons lineage", "Brest", "those that you follow"),
+    Way("commons criteria", "Brest", "Governed by all its users: "),
     Way("charter show", "--commons Brest --language fr", "Devenir membre"),
     Way("charter show", "--commons Brest --exact --language en", r"join: policy open; set by", "live"),
+    Way("charter history", "join --commons Brest", r"join\s+[0-9a-f]{8}\s+in force", documents=None),
+    Way("charter question", "review 'Plus souvent' --set months=6 --commons Brest", r"^[0-9a-f]{64}$"),
+    Way("propose", "'Un banc' --commons Brest", r"^[0-9a-f]{64}$"),
+    Way("vote", "{voted} for --reason 'Il en manque' --commons Halles", r"cast\. 1 of 1 have answered"),
+    Way("close", "{ripe} --commons Halles", "Closed: passed"),
+    Way("outcome", "{ripe} --commons Halles", r"answered\s+1 of 1"),
+    Way("proposal list", "--commons Halles", r"text\s+open\s+0 of 2\s+[0-9-]{10}\s+Un marché", documents=None),
+    Way("proposal show", "{offered} --commons Halles", r"amendment [0-9a-f]{64} \((open|taken)\)"),
+    Way("proposal amend", "{amended} Mieux --commons Halles", "up to vote now"),
+    Way("proposal answer", "{amendment} take --commons Halles", "Taken"),
     Way("member list", "--commons Brest", r"steward \(you\)"),
     Way("member steward", "--commons Brest --quorum 1", "Done"),
     Way("member purge", "--commons Brest --entrance {entrance} --yes", "for good"),
+    Way("member remove", "--commons Gens {member} --yes", "a member no more"),
+    Way("member list", "--commons Gens", r"removed 2\d{3}-.*not all they wrote counts"),
+    Way("member keep", "--commons Gens {former}", "counts again"),
+    Way("member leave", "--commons Partir --yes", "a member no more"),
     Way(
         "entry add",
         "--commons Brest --type place --title 'Le lavoir' --field place.lat=48,39 --field place.lon=-4.48 "
@@ -128,9 +150,40 @@ WRONG = [
     Way("commons invite", "{waiting}", "connect to a node"),
     Way("commons join", "p2pcommons:rien", "invitation"),
     Way("commons join", "'{invitation_cut}'", "whole"),
+    Way("commons recipe", "nulle-part --out {out}", "commons list"),
+    Way("commons recipe", "Brest --out {folder}/no/where", "{folder}/no"),
+    Way("commons recipe", "{waiting} --out {out}", "connect to a node"),
+    Way("commons create", "x --recipe {csv}", "cannot be read"),
+    Way("commons create", "x --recipe {folder}/nowhere", "{folder}/nowhere"),
+    Way("commons create", "x --recipe {recipe} --charter collection", "not both"),
+    Way("commons create", "x --recipe {recipe} --territory Bretagne", "INSEE"),
+    Way("commons fork", "nulle-part Autre", "commons list"),
+    Way("commons fork", "{waiting} Autre", "connect to a node"),
+    Way("commons fork", "Brest ''", "name"),
+    Way("commons lineage", "nulle-part", "commons list"),
+    Way("commons lineage", "{waiting}", "connect to a node"),
+    Way("commons criteria", "{waiting}", "connect to a node"),
     Way("charter show", "--commons nulle-part", "commons list"),
     Way("charter show", "--commons {waiting}", "connect to a node"),
+    Way("charter history", "gravité --commons Brest", "charter show"),
+    Way("charter question", "review x --set months=0 --commons Brest", "1 to 60"),
+    Way("propose", "x --rule licence --set couleur=rouge --commons Brest", "expression"),
+    Way("propose", "x --commons {waiting}", "connect to a node"),
+    Way("vote", "{voted} --commons Halles", "--grade"),
+    Way("vote", "{voted} consent --commons Halles", "against"),
+    Way("vote", "99999999 for --commons Halles", "proposal list"),
+    Way("close", f"{NOBODY} --commons Halles", "proposal list"),
+    Way("outcome", "99999999 --commons Halles", "proposal list"),
+    Way("proposal list", "--commons nulle-part", "commons list"),
+    Way("proposal show", "99 --commons Halles", "proposal list"),
+    Way("proposal amend", "{voted} x --set months=3 --commons Halles", "rule"),
+    Way("proposal answer", f"{NOBODY} take --commons Halles", "outcome"),
     Way("member list", "--commons nulle-part", "commons list"),
+    Way("member remove", f"--commons Brest {KEY}", "--yes"),
+    Way("member remove", f"--commons Brest {KEY} --drop-words --yes", "member list"),
+    Way("member keep", f"--commons Brest {KEY}", "member list"),
+    Way("member leave", "--commons Brest", "--yes"),
+    Way("member leave", "--commons Brest --yes", "steward"),
     Way("member purge", f"--commons Brest {KEY}", "--yes"),
     Way("member purge", f"--commons Brest {KEY} --yes", "member list"),
     Way("member steward", f"--commons Brest {KEY}", "member list"),
@@ -195,6 +248,15 @@ USAGE = [
     "commons follow",
     "commons invite --uses 0",
     "commons join",
+    "commons recipe Brest",
+    "member remove",
+    f"member remove {KEY} --keep-words --drop-words",
+    "member keep",
+    "commons fork Brest",
+    "propose",
+    "vote 1234 yes",
+    "charter question review x --set months",
+    "proposal answer xyz take",
     "entry add --title x",
     "entry show xyz",
     "entry show",
@@ -246,6 +308,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 async def _furnish(node: NodeProcess, place: Path) -> dict[str, str]:
     async with node.client() as client:
+        async with local_client(place / "bob") as bob:
+            hall = await furnish_hall(client, bob, place)
         other = await client.create_commons("Ailleurs")
         invitation = (await client.invite(other.id)).invitation
         await client.unfollow(other.id)
@@ -269,11 +333,13 @@ async def _furnish(node: NodeProcess, place: Path) -> dict[str, str]:
             await client.withdraw_entry(Subject(bytes.fromhex(names[name])), "perdue")
         for port in (29, 39):
             await client.add_peer(f"127.0.0.1:{port}")
+        names |= await parted(client, place)
         await client.recovery_words()
         device = await client.add_device()
         entrance = parse_invitation((await client.invite(commons)).invitation).invite
         assert entrance is not None
         await client.pack(place / "pack", commons)
+        (place / "recipe.zip").write_bytes((await client.recipe(commons)).content)
         await client.backup(place / "backup")
     command(node.data, "import", "sample", "--commons", "Brest")
     (place / "c.csv").write_text("name,year\nCalvaire,1820\nCroix,1640\n")
@@ -282,6 +348,7 @@ async def _furnish(node: NodeProcess, place: Path) -> dict[str, str]:
             {"fields": {"title": "name", "created": "year"}, "constants": {"type": "place"}, "source": "croix:{name}"}
         )
     )
+    names |= hall
     return names | {
         "commons": commons.hex(),
         "waiting": waiting.hex(),
@@ -290,6 +357,7 @@ async def _furnish(node: NodeProcess, place: Path) -> dict[str, str]:
         "device": device,
         "invitation_cut": invitation[: len(invitation) // 2],
         "pack": str(place / "pack"),
+        "recipe": str(place / "recipe.zip"),
         "backup": str(place / "backup"),
         "csv": str(place / "c.csv"),
         "map": str(place / "map.json"),

@@ -55,6 +55,7 @@ FORMATS: Final = {
     # Of this machine, where nobody listens: whatever is asked, nobody outside hears of it.
     "address": st.sampled_from(_WORLD["addresses"]),
     "invitation": st.sampled_from(_WORLD["invitations"]),
+    "recipe": st.sampled_from(_WORLD["recipes"]),
     "box": st.builds(_box, _numbers, _numbers, _numbers, _numbers),
     "circle": st.builds("{},{},{}".format, _numbers.map(lambda number: number / 2), _numbers, st.integers(1, 20_000)),
     "spdx-expression": _licences,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
 from io import BytesIO
 from types import MappingProxyType
@@ -10,7 +11,8 @@ from typing import Any, NamedTuple
 
 from aiohttp import ClientResponse, ClientSession
 from api_world import ABSENT, World
-from fake_node import ALICE, NODE, PACK
+from fake_assembly import AMENDMENT, OTHER, PROPOSAL
+from fake_node import ALICE, NODE, PACK, RECIPE
 
 from p2pcommons.core.identity import did_key
 from p2pcommons.core.limits import API_BODY_BYTES_MAX
@@ -33,6 +35,10 @@ class Ask(NamedTuple):
 
 
 K = "did:key:z6MkpTHR8VNsBxYAAWHut2Geadd9jSwuBV8xRoAnwWsdvktH"
+P = PROPOSAL.hex()
+VOTES = "/api/v1/commons/{id}/proposals"
+VOTE = f"{VOTES}/{{proposal}}"
+AMENDED = "/api/v1/commons/{id}/amendments/{amendment}"
 
 TABLE = [
     Ask("GET /api/v1/status", "/api/v1/status", 200),
@@ -83,9 +89,75 @@ TABLE = [
     Ask("GET /api/v1/commons/{id}/charter", "/api/v1/commons/{commons}/charter?language=fr", 200),
     Ask("GET /api/v1/commons/{id}/charter", "/api/v1/commons/{commons}/charter?language=fran%C3%A7ais", 400, "bad-parameter", "language"),
     Ask("GET /api/v1/commons/{id}/charter", f"/api/v1/commons/{ABSENT}/charter", 404, "unknown-commons"),
+    Ask("POST /api/v1/commons", "/api/v1/commons", 201, body={"name": "a", "recipe": b64encode(RECIPE).decode()}),
+    Ask("POST /api/v1/commons", "/api/v1/commons", 400, "bad-bundle", body={"name": "a", "recipe": "bm8="}),
+    Ask("POST /api/v1/commons", "/api/v1/commons", 400, "bad-field", "recipe", {"name": "a", "recipe": "é"}),
+    Ask("POST /api/v1/commons", "/api/v1/commons", 400, "bad-field", "recipe", {"name": "a", "recipe": 7}),
+    Ask("POST /api/v1/commons", "/api/v1/commons", 400, "bad-field", "recipe", {"name": "a", "recipe": "A" * 699_056}),
+    Ask("POST /api/v1/commons", "/api/v1/commons", 409, "two-charters", body={"name": "a", "recipe": "bm8=", "charter": "collection"}),
+    Ask("GET /api/v1/commons/{id}/recipe", "/api/v1/commons/{commons}/recipe", 200),
+    Ask("GET /api/v1/commons/{id}/recipe", f"/api/v1/commons/{ABSENT}/recipe", 404, "unknown-commons"),
+    Ask("GET /api/v1/commons/{id}/recipe", "/api/v1/commons/{commons}/recipe?x=1", 400, "bad-parameter", "x"),
+    Ask("GET /api/v1/commons/{id}/lineage", "/api/v1/commons/{commons}/lineage", 200),
+    Ask("GET /api/v1/commons/{id}/lineage", f"/api/v1/commons/{ABSENT}/lineage", 404, "unknown-commons"),
+    Ask("GET /api/v1/commons/{id}/criteria", "/api/v1/commons/{commons}/criteria", 200),
+    Ask("GET /api/v1/commons/{id}/criteria", f"/api/v1/commons/{ABSENT}/criteria", 404, "unknown-commons"),
+    Ask("POST /api/v1/commons/{id}/fork", "/api/v1/commons/{commons}/fork", 200, body={"name": "Lavoirs libres"}),
+    Ask("POST /api/v1/commons/{id}/fork", f"/api/v1/commons/{ABSENT}/fork", 404, "unknown-commons", body={"name": "a"}),
+    Ask("POST /api/v1/commons/{id}/fork", "/api/v1/commons/{commons}/fork", 400, "bad-field", "name", {}),
+    Ask("POST /api/v1/commons/{id}/fork", "/api/v1/commons/{commons}/fork", 400, "bad-field", "name", {"name": " "}),
+    Ask("GET /api/v1/commons/{id}/charter/history", "/api/v1/commons/{commons}/charter/history?rule=licence", 200),
+    Ask("GET /api/v1/commons/{id}/charter/history", "/api/v1/commons/{commons}/charter/history?rule=gravity", 400, "unknown-rule"),
+    Ask("GET /api/v1/commons/{id}/charter/history", f"/api/v1/commons/{ABSENT}/charter/history", 404, "unknown-commons"),
+    Ask(f"GET {VOTES}", "/api/v1/commons/{commons}/proposals?limit=1", 200),
+    Ask(f"GET {VOTES}", f"/api/v1/commons/{ABSENT}/proposals", 404, "unknown-commons"),
+    Ask(f"GET {VOTES}", "/api/v1/commons/{commons}/proposals?limit=x", 400, "bad-parameter", "limit"),
+    Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 201, body={"text": "A bench", "options": ["a", "b"], "grades": 3}),
+    Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 201, body={"text": "x", "matter": "rule", "rule": "review", "params": {"months": 3.0}}),
+    Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 400, "unknown-rule", body={"text": "x", "matter": "rule", "rule": "gravity"}),
+    Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 409, "not-by-vote", body={"text": "x", "matter": "steward", "stewards": [K]}),
+    Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 400, "bad-field", "text", {"text": " "}),
+    Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 400, "bad-field", "matter", {"text": "x", "matter": "weather"}),
+    Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 400, "bad-field", "params", {"text": "x", "params": {"a": 1.5}}),
+    Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 400, "bad-field", "params", {"text": "x", "params": [1]}),
+    Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 400, "bad-field", "params", {"text": "x", "params": {str(n): n for n in range(17)}}),
+    Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 400, "bad-field", "params", {"text": "x", "params": {"a": "\0"}}),
+    Ask(f"GET {VOTE}", f"/api/v1/commons/{{commons}}/proposals/{P}", 200),
+    Ask(f"GET {VOTE}", f"/api/v1/commons/{{commons}}/proposals/{ABSENT}", 404, "unknown-proposal"),
+    Ask(f"GET {VOTE}", "/api/v1/commons/{commons}/proposals/nothing", 400, "bad-parameter", "proposal"),
+    Ask(f"POST {VOTE}/amendments", f"/api/v1/commons/{{commons}}/proposals/{P}/amendments", 201, body={"text": "y", "params": {"expression": "MIT"}}),
+    Ask(f"POST {VOTE}/amendments", f"/api/v1/commons/{{commons}}/proposals/{ABSENT}/amendments", 404, "unknown-proposal", body={"text": "y"}),
+    Ask(f"POST {VOTE}/amendments", f"/api/v1/commons/{{commons}}/proposals/{P}/amendments", 400, "bad-field", "text", {}),
+    Ask(f"POST {AMENDED}", f"/api/v1/commons/{{commons}}/amendments/{AMENDMENT.hex()}", 201, body={"take": True}),
+    Ask(f"POST {AMENDED}", f"/api/v1/commons/{{commons}}/amendments/{AMENDMENT.hex()}", 403, "not-the-proposer", body={"take": False}),
+    Ask(f"POST {AMENDED}", f"/api/v1/commons/{{commons}}/amendments/{ABSENT}", 404, "unknown-amendment", body={"take": True}),
+    Ask(f"POST {AMENDED}", f"/api/v1/commons/{{commons}}/amendments/{ABSENT}", 400, "bad-field", "take", {}),
+    Ask(f"POST {VOTE}/ballots", f"/api/v1/commons/{{commons}}/proposals/{P}/ballots", 201, body={"choice": "for", "reason": "y", "wording": P}),
+    Ask(f"POST {VOTE}/ballots", f"/api/v1/commons/{{commons}}/proposals/{P}/ballots", 201, body={"grades": {"hill": 4}}),
+    Ask(f"POST {VOTE}/ballots", f"/api/v1/commons/{{commons}}/proposals/{P}/ballots", 403, "no-elector", body={"choice": "against"}),
+    Ask(f"POST {VOTE}/ballots", f"/api/v1/commons/{{commons}}/proposals/{P}/ballots", 409, "text-changed", body={"choice": "for", "wording": OTHER.hex()}),
+    Ask(f"POST {VOTE}/ballots", f"/api/v1/commons/{{commons}}/proposals/{P}/ballots", 409, "bad-choice", body={}),
+    Ask(f"POST {VOTE}/ballots", f"/api/v1/commons/{{commons}}/proposals/{P}/ballots", 409, "bad-choice", body={"choice": "for", "grades": {"a": 1}}),
+    Ask(f"POST {VOTE}/ballots", f"/api/v1/commons/{{commons}}/proposals/{P}/ballots", 400, "bad-field", "grades", {"grades": {"hill": 10}}),
+    Ask(f"POST {VOTE}/ballots", f"/api/v1/commons/{{commons}}/proposals/{P}/ballots", 400, "bad-field", "grades", {"grades": {"hill": "4"}}),
+    Ask(f"POST {VOTE}/closings", f"/api/v1/commons/{{commons}}/proposals/{P}/closings", 201, body={"early": True}),
+    Ask(f"POST {VOTE}/closings", f"/api/v1/commons/{{commons}}/proposals/{P}/closings", 409, "voting-open"),
+    Ask(f"POST {VOTE}/closings", f"/api/v1/commons/{{commons}}/proposals/{P}/closings", 403, "not-a-closer", body={"afresh": True}),
+    Ask(f"POST {VOTE}/closings", f"/api/v1/commons/{{commons}}/proposals/{P}/closings", 400, "bad-field", "early", {"early": "yes"}),
     Ask("GET /api/v1/commons/{id}/members", "/api/v1/commons/{commons}/members", 200),
     Ask("GET /api/v1/commons/{id}/members", f"/api/v1/commons/{ABSENT}/members", 404, "unknown-commons"),
     Ask("GET /api/v1/commons/{id}/members", "/api/v1/commons/{commons}/members?x=1", 400, "bad-parameter", "x"),
+    Ask("POST /api/v1/commons/{id}/leave", "/api/v1/commons/{commons}/leave", 201),
+    Ask("POST /api/v1/commons/{id}/leave", f"/api/v1/commons/{ABSENT}/leave", 404, "unknown-commons"),
+    Ask("POST /api/v1/commons/{id}/removals", "/api/v1/commons/{commons}/removals", 201, body={"key": K, "words": "none"}),
+    Ask("POST /api/v1/commons/{id}/removals", "/api/v1/commons/{commons}/removals", 201, body={"key": K}),
+    Ask("POST /api/v1/commons/{id}/removals", "/api/v1/commons/{commons}/removals", 400, "bad-field", "words", {"key": K, "words": ""}),
+    Ask("POST /api/v1/commons/{id}/removals", "/api/v1/commons/{commons}/removals", 400, "bad-field", "key", {}),
+    Ask("POST /api/v1/commons/{id}/removals", "/api/v1/commons/{commons}/removals", 409, "unknown-member", body={"key": did_key(NODE)}),
+    Ask("POST /api/v1/commons/{id}/removals", "/api/v1/commons/{commons}/removals", 409, "too-few-stewards", body={"key": did_key(ALICE)}),
+    Ask("POST /api/v1/commons/{id}/kept", "/api/v1/commons/{commons}/kept", 201, body={"key": K, "entries": ["ab" * 32]}),
+    Ask("POST /api/v1/commons/{id}/kept", "/api/v1/commons/{commons}/kept", 400, "bad-field", "entries", {"key": K, "entries": ["ab"]}),
+    Ask("POST /api/v1/commons/{id}/kept", "/api/v1/commons/{commons}/kept", 409, "unknown-member", body={"key": did_key(NODE)}),
     Ask("POST /api/v1/commons/{id}/purge", "/api/v1/commons/{commons}/purge", 201, body={"keys": [K], "entrances": ["ab" * 32]}),
     Ask("POST /api/v1/commons/{id}/purge", "/api/v1/commons/{commons}/purge", 400, "nothing-named", body={}),
     Ask("POST /api/v1/commons/{id}/purge", "/api/v1/commons/{commons}/purge", 409, "too-few-stewards", body={"keys": [did_key(ALICE)]}),

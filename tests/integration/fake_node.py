@@ -10,6 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from fake_assembly import FakeAssembly
+
 from p2pcommons.api.wire import rfc3339
 from p2pcommons.commons.query import Query
 from p2pcommons.core.identity import PublicKey, SigningKey, did_key
@@ -19,14 +21,19 @@ from p2pcommons.errors import Conflict, FormError, NotFound, Refused
 from p2pcommons.node.values import (
     ActInfo,
     Address,
+    AncestorInfo,
     ArticleInfo,
+    BaseInfo,
     BatchAnswer,
     Blob,
     Change,
     CharterInfo,
     CharterPart,
     Check,
+    ChildInfo,
     CommonsInfo,
+    CriteriaInfo,
+    CriterionInfo,
     DigestInfo,
     EntranceInfo,
     EntryAnswer,
@@ -34,14 +41,17 @@ from p2pcommons.node.values import (
     EntryJson,
     EntryPage,
     EntryWithdrawn,
+    EvidenceInfo,
     Export,
     FacetCount,
+    ForkInfo,
     Hash,
     Health,
     HistoryItem,
     IdentityInfo,
     Instant,
     Invitation,
+    LineageInfo,
     MemberInfo,
     MembersInfo,
     Metric,
@@ -53,6 +63,8 @@ from p2pcommons.node.values import (
     Progress,
     RawRecord,
     Rebuilt,
+    RecipeFile,
+    RecipeInfo,
     Sample,
     Status,
     UnpackInfo,
@@ -64,14 +76,16 @@ ALICE = SigningKey(b"a" * 32).public
 NODE = SigningKey(b"n" * 32).public
 NOW = Instant(1_750_000_000_123)
 PACK = b"a pack file of the fake\n"
+RECIPE = b"a recipe of the fake"
 
 
 def named(text: str) -> bytes:
     return sha256(text.encode()).digest()
 
 
-class FakeNode:
+class FakeNode(FakeAssembly):
     def __init__(self) -> None:
+        super().__init__()
         self.ready = True
         self.known: dict[CommonsId, CommonsInfo] = {}
         self.entries: dict[Subject, EntryJson] = {}
@@ -165,7 +179,12 @@ class FakeNode:
         languages: Sequence[str] = (),
         territory: str | None = None,
         charter: str | None = None,
+        recipe: bytes | None = None,
     ) -> CommonsInfo:
+        if recipe is not None and charter is not None:
+            raise Refused("two-charters", "name one")
+        if recipe is not None and recipe != RECIPE:
+            raise FormError("bad_bundle", "this is no recipe")
         made, join = CommonsId(named(name)), join or "invite"
         self.known[made] = CommonsInfo(
             made, "here", name, join, tuple(languages), territory, member=True, may_write=True, members=1, records=1
@@ -199,6 +218,29 @@ class FakeNode:
         )
         return CharterInfo(commons, "x", "association", "Charter", "", (CharterPart("Who", "", (article,)),))
 
+    async def recipe(self, commons: CommonsId) -> RecipeFile:
+        self._check(commons)
+        return RecipeFile(RecipeInfo(commons, "x", Hash(bytes(32)), ALICE, NOW, ("edit",)), Blob(RECIPE))
+
+    async def lineage(self, commons: CommonsId) -> LineageInfo:
+        self._check(commons)
+        line = (AncestorInfo(CommonsId(named("elder")), Hash(bytes(32)), None),)
+        return LineageInfo(commons, line, self._base(commons), (ChildInfo(CommonsId(named("y")), "y", "recipe"),))
+
+    def _base(self, commons: CommonsId) -> BaseInfo:
+        return BaseInfo(commons, 7, Hash(bytes(32)), Hash(bytes(32)), "x", "same", "/data/forks/x.pack")
+
+    async def fork(self, commons: CommonsId, name: str, progress: Progress | None = None) -> ForkInfo:
+        self._check(commons)
+        if progress is not None:
+            await asyncio.to_thread(progress, 1, 2)
+        return ForkInfo(await self.create_commons(name), self._base(commons), 2, 1, {"bad-field": 1})
+
+    async def criteria(self, commons: CommonsId) -> CriteriaInfo:
+        self._check(commons)
+        pieces = (EvidenceInfo("voters", "met", 2, 2), EvidenceInfo("deciders", "unknown"))
+        return CriteriaInfo(commons, NOW, (CriterionInfo("governance", "met", pieces),))
+
     async def members(self, commons: CommonsId) -> MembersInfo:
         self._check(commons)
         founder = MemberInfo(ALICE, (ALICE,), NOW, None, True, True)
@@ -221,6 +263,18 @@ class FakeNode:
     ) -> ActInfo:
         self._check(commons)
         return self._act([*add, *end, *([] if quorum is None else [bytes([quorum])])])
+
+    async def leave(self, commons: CommonsId) -> ActInfo:
+        self._check(commons)
+        return ActInfo(True, 1, 1, RecordId(bytes(32)))
+
+    async def remove_member(self, commons: CommonsId, key: PublicKey, *, words: str = "seen") -> ActInfo:
+        self._check(commons)
+        return self._act([key])
+
+    async def keep_words(self, commons: CommonsId, key: PublicKey, *, entries: Sequence[Subject] = ()) -> ActInfo:
+        self._check(commons)
+        return self._act([key, *entries])
 
     def _act(self, names: Sequence[bytes]) -> ActInfo:
         if not names:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from api_world import STUCK_S, TOKEN, World, world
+from fake_assembly import AMENDMENT, PROPOSAL
 from fake_node import ALICE, NOW, PACK
 
 from p2pcommons import Client
@@ -15,6 +16,7 @@ from p2pcommons.api.connection import NoAnswer
 from p2pcommons.commons.query import Query
 from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.errors import Conflict, NotFound, Refused
+from p2pcommons.node.assembly_values import Question
 from p2pcommons.node.values import BatchAnswer, EntryChanged, EntryWithdrawn, FacetCount
 
 # -- the client
@@ -85,6 +87,51 @@ async def test_the_client_writes() -> None:
         await client.follow(CommonsId(b"\x07" * 32), ["h:1"])
         await client.unfollow(CommonsId(b"\x07" * 32))
         assert CommonsId(b"\x07" * 32) not in node.known
+
+
+async def test_the_client_proposes_votes_and_reads_what_became_of_it() -> None:
+    async with client_world() as (here, client):
+        node, commons = here.place.node, CommonsId(bytes.fromhex(here.commons))
+        assert await client.charter_history(commons, "review") == await node.charter_history(commons, "review")
+        assert await client.proposals(commons) == await node.proposals(commons)
+        shown = await client.proposal(commons, PROPOSAL)
+        assert shown == await node.proposal(commons, PROPOSAL)
+        for question in (
+            Question("A bench"),
+            Question("x", "rule", rule="review", params={"months": 3}, words="We look again."),
+            Question("x", "remove", person=ALICE, closers=(ALICE,)),
+            Question("x", "amend", amendment=AMENDMENT, options=("a", "b"), grades=3, succession=True),
+        ):
+            assert await client.propose(commons, question) == shown and node.asked == question
+        await client.amend_proposal(commons, PROPOSAL, text="y", params={"months": 4}, words="z", stewards=(ALICE,))
+        await client.amend_proposal(commons, PROPOSAL, text="y")
+        await client.answer_amendment(commons, AMENDMENT, take=True)
+        await client.vote(commons, PROPOSAL, {"hill": 3})
+        await client.vote(commons, PROPOSAL, "for", reason="why", wording=PROPOSAL)
+        await client.close_vote(commons, PROPOSAL, early=True)
+        assert node.said == [
+            ("y", {"months": 4}, "z", (ALICE,)), ("y", None, None, ()), ({"hill": 3}, None, None), ("for", "why", PROPOSAL),
+        ]  # fmt: skip
+        with pytest.raises(Conflict) as caught:
+            await client.close_vote(commons, PROPOSAL)
+        assert caught.value.code == "voting-open"
+
+
+async def test_the_client_founds_from_recipes_forks_and_counts() -> None:
+    async with client_world() as (here, client):
+        node, commons = here.place.node, CommonsId(bytes.fromhex(here.commons))
+        made = await client.recipe(commons)
+        assert made == await node.recipe(commons)
+        assert (await client.create_commons("Puits", recipe=made.content)).name == "Puits"
+        with pytest.raises(Refused):
+            await client.create_commons("Puits", recipe=b"\xff")
+        assert await client.lineage(commons) == await node.lineage(commons)
+        assert await client.criteria(commons) == await node.criteria(commons)
+        told: list[tuple[int, int]] = []
+        forked = await client.fork(commons, "Libres", lambda done, total: told.append((done, total)))
+        assert forked == await node.fork(commons, "Libres")
+        with pytest.raises(NotFound):
+            await client.fork(CommonsId(b"\xee" * 32), "Libres")
 
 
 async def test_the_client_raises_what_the_node_raised() -> None:

@@ -15,7 +15,9 @@ from page_world import TOKEN, Browser, Place, Shown, page_world, served
 
 from p2pcommons.config import Endpoint, Settings
 from p2pcommons.core.identity import SigningKey, did_key
+from p2pcommons.core.record import CommonsId
 from p2pcommons.node.daemon import Node
+from p2pcommons.node.local import local_client
 from p2pcommons.web.pages import HEADERS
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)> \u202eevil"
@@ -555,6 +557,7 @@ async def everything_posted(place: Place, commons: str, entry: str) -> list[tupl
         ("/commons/follow", {"commons": "ab" * 32}),
         (f"/commons/{commons}/invite", {"uses": "1", "days": "1"}),
         (f"/commons/{commons}/sample", {}),
+        (f"/commons/{commons}/fork", {"name": "X"}),
         (f"/commons/{commons}/unfollow", {}),
         (f"/commons/{commons}/members/act", {"do": "purge", "key": did_key(STRANGER)}),
         ("/join", {"invitation": "x"}),
@@ -756,3 +759,80 @@ async def test_a_steward_asks_first_then_makes_stewards_and_closes_ways_in(tmp_p
             shown = await browser.post(f"{at}/act", {**wrong, "form": token, "accepted": "yes"})
             assert shown.status == (404 if wrong["do"] == "fly" else 409), (wrong, shown.text)
         assert len((await place.commons.members(bytes.fromhex(commons))).members) == 1  # type: ignore[arg-type]
+
+
+async def test_a_steward_takes_a_member_off_and_lets_what_they_wrote_count_and_members_leave(tmp_path: Path) -> None:
+    async with founded(tmp_path) as (place, commons):
+        browser, at, id = place.browser, f"/commons/{commons}/members", CommonsId(bytes.fromhex(commons))
+        async with local_client(tmp_path / "bob") as bob:
+            await bob.join((await place.commons.invite(id)).invitation)
+            await place.commons.pack(tmp_path / "x.pack", id)
+            await bob.unpack(tmp_path / "x.pack")
+            await bob.settle()
+            await bob.add_entry(id, {"type": "book", "title": "By bob"})
+            await bob.pack(tmp_path / "x.pack", id)
+            await place.commons.unpack(tmp_path / "x.pack")
+            key = did_key((await bob.identity()).person)
+        shown = (await place.commons.digest(id)).entries
+        page = await browser.get(at)
+        assert "Take off the members" in page.text and "Leave" in page.text and "Members no more" not in page.text
+        asked = await browser.get(f"{at}/act?do=remove&key={key}")
+        assert "Take this member off?" in asked.text and asked.html.values(f"{at}/act")["words"] == "seen"
+        assert (await browser.send(asked, f"{at}/act", words="some")).status == 404
+        done = await browser.send(asked, f"{at}/act", words="none")
+        assert "A member no more." in done.text and "Members no more" in done.text and "removed by you" in done.text
+        assert (await place.commons.digest(id)).entries == shown - 1
+        asked = await browser.get(f"{at}/act?do=keep&key={key}")
+        assert "is shown again" in asked.text
+        assert "What they wrote counts again." in (await browser.send(asked, f"{at}/act")).text
+        assert (await place.commons.digest(id)).entries == shown
+        refused = await browser.send(await browser.get(f"{at}/act?do=leave"), f"{at}/act")
+        assert refused.status == 409 and "nobody could act any more" in refused.text
+
+
+# -- how a commons began, and how it fares
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "governed", "copied", "open_format"),
+    [
+        ("en", "Is it a commons?", "Governed by all its users", "is a fork of it", "taken out in an open format"),
+        ("fr", "Est-ce un commun ?", "Gouverné par tous ses usagers", "en est une bifurcation", "un format ouvert"),
+    ],
+)
+async def test_a_commons_shows_the_four_criteria_and_what_came_of_it(
+    tmp_path: Path, language: str, title: str, governed: str, copied: str, open_format: str
+) -> None:
+    async with founded(tmp_path) as (place, commons):
+        base = CommonsId(bytes.fromhex(commons))
+        fork = (await place.commons.fork(base, "<Libre>")).commons.id
+        await place.commons.create_commons("Puits", recipe=(await place.commons.recipe(base)).content)
+        spoken = {"Accept-Language": language}
+        shown = await place.browser.get(f"/commons/{commons}", **spoken)
+        [picture] = [given for tag, given in shown.html.tags if tag == "svg" and given.get("class") == "criteria"]
+        assert picture["lang"] == language and title in shown.text.replace("\xa0", " ")
+        assert governed in shown.text and copied in shown.text and open_format in shown.text
+        assert f"/commons/{fork.hex()}" in shown.html.links and "<Libre>" in shown.text and "Puits" in shown.text
+        other = await place.browser.get(f"/commons/{fork.hex()}", **spoken)
+        assert f"/commons/{commons}" in other.html.links
+        waiting = (await place.commons.follow(CommonsId(b"\x05" * 32))).id
+        nothing = await place.browser.get(f"/commons/{waiting.hex()}", **spoken)
+        assert "criteria" not in [given.get("class") for _, given in nothing.html.tags]
+
+
+async def test_a_commons_is_forked_on_its_page_after_it_was_said_what_that_means(tmp_path: Path) -> None:
+    async with founded(tmp_path) as (place, commons):
+        await add(place.browser)
+        page = await place.browser.get(f"/commons/{commons}")
+        assert f"/commons/{commons}/fork" in page.html.links
+        page = await place.browser.get(f"/commons/{commons}/fork")
+        assert page.status == 200 and "1 entry, copied in your name" in page.text and not page.html.faults
+        form = page.html.values(f"/commons/{commons}/fork")
+        for name, said in ((" ", "Give it a name"), ("x" * 201, "at most 200")):
+            wrong = await place.browser.post(f"/commons/{commons}/fork", {**form, "name": name})
+            assert wrong.status == 422 and said in wrong.text and not wrong.html.faults
+        done = await place.browser.post(f"/commons/{commons}/fork", {**form, "name": "Libres"})
+        assert done.status == 200 and "The new commons is there" in done.text and "It is a fork of" in done.text
+        assert sorted(one.entries for one in await place.commons.list_commons()) == [1, 1]
+        waiting = (await place.commons.follow(CommonsId(b"\x05" * 32))).id
+        assert (await place.browser.get(f"/commons/{waiting.hex()}/fork")).status == 409

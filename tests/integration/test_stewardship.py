@@ -11,7 +11,7 @@ from node_world import address_of, running, same, soon
 
 from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.core.identity import PublicKey
-from p2pcommons.core.record import CommonsId
+from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.errors import Conflict, NotFound, Refused
 from p2pcommons.node.daemon import Node
 
@@ -154,3 +154,127 @@ async def test_what_is_not_there_or_says_nothing_is_refused(village: tuple[list[
         assert refused.value.code == code
     members = (await verbs.members(commons)).members
     assert len(members) == 3
+
+
+# -- leaving and removing
+
+
+async def entries(node: Node, commons: CommonsId) -> int:
+    return (await node.commons.digest(commons)).entries
+
+
+async def test_who_is_removed_is_a_member_nowhere_and_only_what_was_seen_of_theirs_counts(
+    village: tuple[list[Node], CommonsId],
+) -> None:
+    nodes, commons = village
+    one, two, three = nodes
+    done = await one.commons.remove_member(commons, me(two))
+    assert done.done and (done.agreed, done.needed) == (1, 1) and done.record is not None
+    later = await two.commons.add_entry(commons, {"type": "book", "title": "Not knowing of it"})
+    await together(nodes, commons)
+    for node in nodes:
+        found = await node.commons.members(commons)
+        assert me(two) not in {m.key for m in found.members}
+        assert [(f.key, f.how, f.by, f.words) for f in found.former] == [(me(two), "removed", (me(one),), False)]
+        assert found.former[0].you == (node is two) and found.former[0].since is not None
+        assert await entries(node, commons) == 2, "what was seen, and that of the third"
+    assert not await member(two, commons)
+    for attempt in (
+        two.commons.add_entry(commons, {"type": "book", "title": "Again"}),
+        two.commons.invite(commons),
+        two.commons.leave(commons),
+        two.commons.remove_member(commons, me(three)),
+    ):
+        with pytest.raises(Refused) as refused:
+            await attempt
+        assert refused.value.code == "not-a-member"
+    kept = await one.commons.keep_words(commons, me(two), entries=[Subject(bytes.fromhex(str(later.entry["id"])))])
+    assert kept.done
+    await together(nodes, commons)
+    assert [await entries(node, commons) for node in nodes] == [3, 3, 3]
+    with pytest.raises(Refused) as refused:
+        await one.commons.keep_words(commons, me(two))
+    assert refused.value.code == "nothing-named"
+
+
+@pytest.mark.parametrize(("words", "counting"), [("all", 3), ("none", 1)])
+async def test_all_words_of_who_is_removed_count_or_none(
+    village: tuple[list[Node], CommonsId], words: str, counting: int
+) -> None:
+    nodes, commons = village
+    await nodes[0].commons.remove_member(commons, me(nodes[1]), words=words)
+    await nodes[1].commons.add_entry(commons, {"type": "book", "title": "Not knowing of it"})
+    await together(nodes, commons)
+    assert {await entries(node, commons) for node in nodes} == {counting}
+    assert (await nodes[2].commons.members(commons)).former[0].words == (words == "all")
+
+
+async def test_who_leaves_is_a_member_no_more_and_comes_back_by_an_invitation_made_since(
+    village: tuple[list[Node], CommonsId],
+) -> None:
+    nodes, commons = village
+    one, two, _ = nodes
+    old = (await one.commons.invite(commons)).invitation
+    with pytest.raises(Conflict) as left:
+        await one.commons.leave(commons)
+    assert left.value.code == "too-few-stewards"
+    assert (await two.commons.leave(commons)).done
+    await together(nodes, commons)
+    for node in nodes:
+        assert [(f.key, f.how, f.by, f.words) for f in (await node.commons.members(commons)).former] == [
+            (me(two), "left", (), True)
+        ]
+        assert await entries(node, commons) == 2
+    for line in (None, old):
+        if line is not None:
+            await two.commons.join(line)
+        with pytest.raises(Refused) as refused:
+            await two.commons.add_entry(commons, {"type": "book", "title": "Again"})
+        assert refused.value.code == "not-a-member" and "left" in refused.value.detail
+    await two.commons.join((await one.commons.invite(commons)).invitation)
+    await together(nodes, commons)
+    await two.commons.add_entry(commons, {"type": "book", "title": "Back"})
+    await together(nodes, commons)
+    assert await member(two, commons) and {await entries(node, commons) for node in nodes} == {3}
+
+
+async def test_where_two_must_agree_they_remove_together_whatever_was_written_between(
+    village: tuple[list[Node], CommonsId],
+) -> None:
+    nodes, commons = village
+    one, two, three = nodes
+    await one.commons.name_stewards(commons, add=[me(two)], quorum=2)
+    await together(nodes, commons)
+    first = await one.commons.remove_member(commons, me(three))
+    assert not first.done and (first.agreed, first.needed, first.record) == (1, 2, None)
+    await three.commons.add_entry(commons, {"type": "book", "title": "Between"})
+    await together(nodes, commons)
+    other = await two.commons.remove_member(commons, me(three))
+    assert other.done and other.agreed == 2
+    await together(nodes, commons)
+    assert not await member(three, commons)
+    assert {await entries(node, commons) for node in nodes} == {2}, "as the first one saw it"
+    assert not (await one.commons.keep_words(commons, me(three))).done
+    await together(nodes, commons)
+    assert (await two.commons.keep_words(commons, me(three))).done
+    await together(nodes, commons)
+    assert {await entries(node, commons) for node in nodes} == {3}
+
+
+async def test_a_removal_that_cannot_be_is_refused(village: tuple[list[Node], CommonsId]) -> None:
+    nodes, commons = village
+    one, two, three = nodes
+    for attempt, code in (
+        (one.commons.remove_member(commons, STRANGER), "unknown-member"),
+        (one.commons.remove_member(commons, me(one)), "yourself"),
+        (two.commons.remove_member(commons, me(three)), "not-a-steward"),
+        (one.commons.keep_words(commons, me(two)), "unknown-member"),
+    ):
+        with pytest.raises((Refused, NotFound)) as refused:
+            await attempt
+        assert refused.value.code == code
+    await one.commons.name_stewards(commons, add=[me(two)], quorum=2)
+    with pytest.raises(Conflict) as left:
+        await one.commons.remove_member(commons, me(two))
+    assert left.value.code == "too-few-stewards"
+    assert len((await one.commons.members(commons)).members) == 3

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from random import Random
 
 from assemblies import PEOPLE, STRANGERS, assembly_history
+from histories import history
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from towns import Town, key_of, text_of, words_of
@@ -13,6 +15,7 @@ from towns import Town, key_of, text_of, words_of
 from p2pcommons.commons import charter_bodies as acts
 from p2pcommons.commons import removal_bodies as removals
 from p2pcommons.commons.assembly import Assembly, assemble
+from p2pcommons.commons.charter import Charter, judge
 from p2pcommons.commons.minutes import minutes, minutes_hash
 from p2pcommons.core.record import Record
 
@@ -294,3 +297,149 @@ def test_what_is_kept_counts_again() -> None:
     town.write("alice", removals.keep([proposal.id]))
     assert not town.assembly().removals.within(town.assembly().pasts.all).has(proposal.id, key_of("bob").public)
     assert text_of("kept") == proposal.content()["text"]
+
+
+# -- what the charter says of it
+
+
+@given(HISTORIES)
+@settings(max_examples=80, deadline=None)
+def test_the_charter_shows_the_members_that_the_fold_of_removals_leaves(town: Town) -> None:
+    assembly, charter = town.assembly(), judge(town.records.values(), town.commons)
+    shown = [frozenset(m.keys) & charter.admitted for m in charter.members]
+    members = assembly.pasts.members(assembly.pasts.all)
+    assert {NAMES[key] for keys in shown for key in keys} == {NAMES[key] for key in members}
+    assert len(shown) == len(set(members.values()))
+    admitted = {key for one in (*charter.members, *charter.former) for key in one.keys if key in charter.admitted}
+    assert admitted == charter.admitted
+    cut = assembly.removals.within(assembly.pasts.all)
+    removed = {one for one in cut.counting if isinstance(assembly.removals.found[one].form, removals.Remove)}
+    assert {act for one in charter.former for act in one.acts} <= cut.counting
+    assert all((one.how == "removed") == bool(removed & set(one.acts)) for one in charter.former)
+    assert charter.limits.keys() <= {key for one in charter.former for key in one.keys}
+
+
+@given(HISTORIES, DICE)
+@settings(max_examples=60, deadline=None)
+def test_the_charter_is_that_of_the_set_alone_in_any_order(town: Town, dice: Random) -> None:
+    charter = judge(town.records.values(), town.commons)
+    left = [record for record in town.records.values() if record.id in charter.set_ids]
+    dice.shuffle(left)
+    assert judge(left, town.commons).digest == charter.digest
+
+
+def grow(records: Iterable[Record], commons: bytes, dice: Random, met: Counter[str]) -> None:
+    """Takes records one by one, as a node does, and compares the charter that grows with the one judged anew."""
+    held: dict[bytes, Record] = {}
+    charter = judge([], commons)
+    for record in records:
+        grown = charter.grown([record]) if charter.founded else None
+        judged = judge([*held.values(), record], commons)
+        if grown is not None:
+            assert grown == judged
+            met["grown"] += 1
+        charter = judged if grown is None or dice.randrange(4) == 0 else grown
+        met["judged"] += grown is None
+        met["grown where somebody left"] += grown is not None and bool(charter.former)
+        if record.id in charter.set_ids:
+            held[record.id] = record
+        held = {identifier: one for identifier, one in held.items() if identifier in charter.set_ids}
+
+
+@given(HISTORIES, DICE)
+@settings(max_examples=40, deadline=None)
+def test_a_charter_that_grows_is_the_one_judged_anew(town: Town, dice: Random) -> None:
+    records = list(town.records.values())
+    for _ in range(dice.randrange(4)):  # some come late
+        records.append(records.pop(dice.randrange(len(records))))
+    grow(records, town.commons, dice, Counter())
+
+
+@given(st.integers(0, 2**32), DICE)
+@settings(max_examples=60, deadline=None)
+def test_a_charter_that_grows_among_hostile_members_is_the_one_judged_anew(seed: int, dice: Random) -> None:
+    made = history(seed, 50)
+    grow(made.records, made.commons, dice, Counter())
+
+
+def test_these_histories_grow_charters_where_somebody_left_and_where_nobody_did() -> None:
+    met: Counter[str] = Counter()
+    for seed in range(12):
+        town = assembly_history(seed, 60, True)
+        grow(town.records.values(), town.commons, Random(seed), met)
+    assert min(met["judged"], met["grown"] - met["grown where somebody left"], met["grown where somebody left"]) > 50, (
+        met
+    )
+
+
+def charter_of(town: Town) -> Charter:
+    return judge(town.records.values(), town.commons)
+
+
+def test_who_was_removed_is_shown_with_who_removed_them_and_their_later_words_do_not_count() -> None:
+    town = Town("alice", "bob", "carol")
+    bob, seen, later = key_of("bob").public, text_of("seen"), text_of("later")
+    town.write("alice", removals.remove(bob, {(bob, 1): [seen]}, keep=False))
+    charter = charter_of(town).reaching({bob: frozenset({seen})})
+    assert [(one.key, one.how, one.by, one.keep) for one in charter.former] == [
+        (bob, "removed", (key_of("alice").public,), False)
+    ]
+    assert bob in charter.admitted and not charter.is_member(bob) and charter.person(bob) is None
+    assert charter.counts(seen, bob) and not charter.counts(later, bob)
+    town.write("alice", removals.keep([later]))
+    assert charter_of(town).counts(later, bob)
+
+
+def test_what_a_leaver_wrote_counts() -> None:
+    town = Town("alice", "bob")
+    town.write("bob", removals.leave(key_of("bob").public))
+    charter = charter_of(town)
+    assert [(one.how, one.by, one.keep) for one in charter.former] == [("left", (), True)]
+    assert charter.counts(text_of("any"), key_of("bob").public)
+
+
+def test_ways_of_who_was_removed_are_closed_and_those_of_who_left_are_not() -> None:
+    town = Town("alice", "bob", "carol")
+    ways = {name: town.write(name, acts.invite(acts_token(), stamp_bits=0)).id for name in ("bob", "carol")}
+    town.meet("alice", "bob", "carol")
+    remove(town, "alice", "bob", keep=True)
+    town.write("carol", removals.leave(key_of("carol").public))
+    charter = charter_of(town)
+    assert charter.entrance(ways["bob"]) is None and charter.entrance(ways["carol"]) is not None
+
+
+def test_a_removed_steward_erases_nothing_but_their_own_words_any_more() -> None:
+    town = Town("alice", "bob", "carol", stewards=[key_of("bob").public])
+    one, other = text_of("one"), text_of("other")
+    town.write("bob", acts.erase({one: []}))
+    town.meet("alice", "bob")
+    before = dict(town.seen["bob"])
+    remove(town, "alice", "bob")
+    town.seen["bob"] = before
+    town.write("bob", acts.erase({other: []}))
+    charter = charter_of(town)
+    carol, bob = key_of("carol").public, key_of("bob").public
+    assert charter.erased_fields(one, carol) is not None, "that was while they were a steward"
+    assert charter.erased_fields(other, carol) is None and charter.erased_fields(other, bob) is not None
+
+
+def test_who_was_let_in_by_a_removed_person_meanwhile_is_shown_and_nothing_of_theirs_counts() -> None:
+    town = Town("alice", "bob")
+    remove(town, "alice", "bob")
+    town.bring("mallory", by="bob")
+    charter = charter_of(town)
+    mallory = key_of("mallory").public
+    assert {one.key: one.how for one in charter.former}[mallory] == "unseated"
+    assert mallory in charter.admitted and not charter.counts(text_of("any"), mallory)
+
+
+def test_a_proposal_that_outgrows_a_removal_does_so_in_a_charter_that_grows() -> None:
+    town = Town("alice", "bob", "carol", "dave", "erin", stewards=[key_of("bob").public])
+    proposal = town.propose("carol")  # by somebody who has seen them all
+    early = town.back_to("bob", next(r.id for r in town.records.values() if r.header.author == key_of("bob").public))
+    town.write("bob", removals.remove(key_of("alice").public, keep=False), prev=town.heads("bob", early))
+    before = judge([record for record in town.records.values() if record is not proposal], town.commons)
+    after = charter_of(town)
+    assert before.former and not after.former
+    grown = before.grown([proposal])
+    assert grown is None or grown == after

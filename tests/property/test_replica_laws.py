@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -14,8 +16,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from p2pcommons.commons import removal_bodies as removals
 from p2pcommons.commons.charter import Charter, judge
-from p2pcommons.commons.charter_bodies import Made, erase, found, invite, join_by_invitation, join_open, purge
+from p2pcommons.commons.charter_bodies import (
+    Made,
+    erase,
+    found,
+    invite,
+    join_by_invitation,
+    join_open,
+    name_stewards,
+    purge,
+)
 from p2pcommons.commons.doors import recovery_hash
 from p2pcommons.commons.draft import draft_from_json, edit_body_new, merge_patch, withdraw_body
 from p2pcommons.commons.edit import EDIT, WITHDRAW
@@ -117,6 +129,31 @@ class World:
         if self.charter(who) is not None and number % len(PEOPLE) != who:
             self.charter_act(who, purge([PEOPLE[number % len(PEOPLE)].public]), self.commons)
 
+    def leave(self, who: int, number: int) -> None:
+        self.charter_act(who, removals.leave(PEOPLE[who].public), self.commons)
+
+    def remove(self, who: int, number: int) -> None:
+        """With all words, with those seen here, with the older half of these, or with none."""
+        victim = PEOPLE[number % len(PEOPLE)].public
+        if self.charter(who) is None or victim == PEOPLE[who].public:
+            return
+        ids = self.stores[who].authored(self.commons, [victim])
+        theirs = sorted((sealed.record.header.time, sealed.record.id) for sealed in self.stores[who].sealed(ids))
+        how = number // len(PEOPLE) % 4
+        named = [[], theirs[-1:], theirs[: len(theirs) // 2][-1:], []][how]
+        heads = {(victim, int(Plane.CATALOGUE)): [identifier for _, identifier in named]}
+        self.charter_act(who, removals.remove(victim, heads, keep=how == 0), self.commons)
+
+    def keep(self, who: int, number: int) -> None:
+        charter = self.charter(who)
+        ids = [] if charter is None else self.stores[who].authored(self.commons, sorted(charter.limits))
+        if ids:
+            self.charter_act(who, removals.keep([sorted(ids)[number % len(ids)]]), self.commons)
+
+    def steward(self, who: int, number: int) -> None:
+        if self.charter(who) is not None:
+            self.charter_act(who, name_stewards(add=[PEOPLE[number % len(PEOPLE)].public]), self.commons)
+
     def erase(self, who: int, number: int) -> None:
         records = self._records(who, number)
         if records:
@@ -175,6 +212,25 @@ ACTS = ("join", "add", "load", "edit", "withdraw", "erase", "purge", "invite", "
 histories = st.lists(
     st.tuples(st.integers(0, len(PEOPLE) - 1), st.sampled_from(ACTS), st.integers(0, 23)), min_size=4, max_size=40
 )
+FIRST = [(who, what, 0) for who in (1, 2) for what in ("meet", "join", "meet")] + [(0, "steward", 1)]
+FIRST += [(who, "add", who) for who in range(3)] + [(who, "meet", 0) for who in (1, 2, 3, 1)]
+PARTINGS = ("remove",) * 9 + ("keep",) * 6 + ("invite", "join") * 3 + ("leave", "erase", "withdraw", "purge")
+WRITING = ("add", "edit", "edit", "load")
+
+
+def parting(number: int, length: int) -> list[tuple[int, str, int]]:
+    """A history in which people are removed, by stewards and others, and all go on as if they had not heard of it."""
+    dice = Random(number)
+    made = list(FIRST)
+    for _ in range(length):
+        kind = dice.choice(("parting", "writing", "writing", "meeting", "meeting"))
+        who = dice.choice((0, 0, 1, 1, 2, 3)) if kind == "parting" else dice.randrange(4)
+        what = dice.choice(PARTINGS) if kind == "parting" else dice.choice(WRITING) if kind == "writing" else "meet"
+        made.append((who, what, dice.randrange(24)))
+    return made
+
+
+partings = st.builds(parting, st.integers(0, 2**32), st.integers(4, 40))
 
 
 def all_packs(replica: Replica[Charter], commons: CommonsId, plane: int, bytes_max: int = 2_000) -> list[Any]:
@@ -213,19 +269,39 @@ def kept(replica: Replica[Charter], commons: CommonsId) -> list[Record]:
     return [sealed.record for pack in packs for sealed in read_pack(pack).records]
 
 
+def reached(charter: Charter, catalogue: list[Record]) -> dict[bytes, frozenset[bytes]]:
+    """What lies, through `after`, in the past of what removals name (CHARTER-35)."""
+    found = {}
+    for key, limits in charter.limits.items():
+        theirs = {record.id: record for record in catalogue if record.header.author == key}
+        each = []
+        for named in limits:
+            behind: set[bytes] = set()
+            more = set(named)
+            while more:
+                one = more.pop()
+                if one in theirs and one not in behind:
+                    behind.add(one)
+                    more.add(theirs[RecordId(one)].header.after)
+            each.append(behind)
+        found[key] = frozenset(set.intersection(*each))
+    return found
+
+
 def check_against_plain_sets(replica: Replica[Charter], commons: CommonsId) -> None:
     """Sets, views and sums, computed from nothing, equal what the replica says."""
     records = kept(replica, commons)
     charter_records = [r for r in records if r.header.plane == Plane.CHARTER]
     catalogue = [r for r in records if r.header.plane == Plane.CATALOGUE]
     charter = judge(charter_records, commons)
+    charter = charter.reaching(reached(charter, catalogue))
     assert charter.set_ids == {record.id for record in charter_records}
     assert all(record.header.author in charter.admitted and commons_of(record) == commons for record in catalogue)
     views = shown = 0
     for subject in {record.header.subject for record in catalogue}:
         about = [record for record in catalogue if record.header.subject == subject]
         erased = {r.id: f for r in about if (f := charter.erased_fields(r.id, r.header.author)) is not None}
-        view = fold(subject, [entry_record(r, charter.counts(r.header.author)) for r in about], erased)
+        view = fold(subject, [entry_record(r, charter.counts(r.id, r.header.author)) for r in about], erased)
         views += int.from_bytes(view_digest(subject, view.canonical()), "big")
         shown += view.shown
     summed = [published(add(EMPTY, [r.id for r in some])) for some in (charter_records, catalogue)]
@@ -238,7 +314,7 @@ def check_against_plain_sets(replica: Replica[Charter], commons: CommonsId) -> N
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 @RELAXED
-@given(histories)
+@given(histories | partings)
 def test_after_any_history_all_replicas_are_equal_and_hold_what_plain_sets_hold(
     kind: str, history: list[tuple[int, str, int]]
 ) -> None:
@@ -253,7 +329,7 @@ def test_after_any_history_all_replicas_are_equal_and_hold_what_plain_sets_hold(
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 @RELAXED
-@given(histories, st.randoms(use_true_random=False))
+@given(histories | partings, st.randoms(use_true_random=False))
 def test_order_grouping_and_repeats_of_packs_change_nothing(
     kind: str, history: list[tuple[int, str, int]], random: Any
 ) -> None:
@@ -279,7 +355,7 @@ def test_order_grouping_and_repeats_of_packs_change_nothing(
 
 
 @RELAXED
-@given(histories)
+@given(histories | partings)
 def test_a_rebuild_and_a_restart_change_nothing(history: list[tuple[int, str, int]]) -> None:
     with stores("sqlite") as make:
         world = World(make)
@@ -310,12 +386,67 @@ def test_what_a_purge_takes_out_of_the_charter_leaves_the_store(kind: str) -> No
         assert world.replicas[2].rebuild(world.commons) == world.replicas[2].digest(world.commons)
 
 
+def test_the_partings_reach_what_they_are_there_to_test() -> None:
+    met: Counter[str] = Counter()
+    for number in range(40):
+        with stores("memory") as make:
+            world = World(make)
+            for who, what, argument in parting(number, 30):
+                world.act(who, what, argument)
+            until_quiet(world)
+            charter = world.charter(0)
+            assert charter is not None
+            met.update(one.how for one in charter.former)
+            met["two removals of one person"] += any(len(limits) > 1 for limits in charter.limits.values())
+            for record in kept(world.replicas[0], world.commons):
+                if record.header.plane == Plane.CATALOGUE and record.header.author in charter.limits:
+                    met[f"counts: {charter.counts(record.id, record.header.author)}"] += 1
+                    met["kept"] += record.id in charter.kept
+    assert {name: count for name, count in met.items() if not count} == {}, met
+    assert met.keys() == {
+        "left", "removed", "unseated", "two removals of one person", "kept", "counts: True", "counts: False",
+    }, met  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@RELAXED
+@given(st.integers(1, 6), st.integers(0, 6), st.randoms(use_true_random=False))
+def test_words_of_who_was_removed_count_up_to_the_cut_in_whatever_order_they_come(
+    kind: str, words: int, cut: int, random: Any
+) -> None:
+    with stores(kind) as make:
+        world = World(make)
+        for who, what, number in [(1, "meet", 0), (1, "join", 0)] + [(1, "add", n) for n in range(words)]:
+            world.act(who, what, number)
+        world.act(0, "meet", 1)
+        bob = PEOPLE[1].public
+        ids = world.stores[0].authored(world.commons, [bob])
+        written = [r.id for r in sorted((s.record for s in world.stores[0].sealed(ids)), key=lambda r: r.header.time)]
+        seen = written[:cut]
+        world.charter_act(0, removals.remove(bob, {(bob, 1): seen[-1:]}, keep=False), world.commons)
+        late = Replica(make(), CommonsMeaning(), dice())
+        late.follow(world.commons)
+        late.receive(world.commons, all_packs(world.replicas[0], world.commons, 0), world.now_ms)
+        late.settle(world.commons)
+        random.shuffle(written)
+        for identifier in written:
+            packs, _ = world.replicas[0].packs(world.commons, 1, [identifier], 1 << 20)
+            late.receive(world.commons, packs, world.now_ms)
+            check_against_plain_sets(late, world.commons)
+        assert late.digest(world.commons) == world.replicas[0].digest(world.commons)
+        assert late.digest(world.commons).entries == len(seen)
+        world.charter_act(0, removals.keep(written[:2]), world.commons)
+        pass_on(world.replicas[0], late, world.commons, world.now_ms)
+        check_against_plain_sets(late, world.commons)
+        assert late.digest(world.commons).entries == len({*seen, *written[:2]})
+
+
 class Failing(Exception):
     """A disk that fills up."""
 
 
 @RELAXED
-@given(histories, st.integers(0, 30))
+@given(histories | partings, st.integers(0, 30))
 def test_a_failed_write_leaves_memory_as_the_disk_is(history: list[tuple[int, str, int]], at: int) -> None:
     with stores("sqlite") as make:
         world = World(make)

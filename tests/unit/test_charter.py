@@ -103,8 +103,8 @@ def test_the_founder_is_in_and_steward() -> None:
     assert charter.admitted == charter.stewards == names(ALICE)
     assert (charter.name, charter.languages, charter.territory) == ("Graines de Brest", ("fr", "br"), "29019")
     assert (charter.join, charter.announced, charter.licence) == ("invite", False, "CC-BY-SA-4.0")
-    assert charter.counts(ALICE.public)
-    assert not charter.counts(EVE.public)
+    assert charter.counts(bytes(32), ALICE.public)
+    assert not charter.counts(bytes(32), EVE.public)
 
 
 def test_nothing_stands_without_the_founding_record() -> None:

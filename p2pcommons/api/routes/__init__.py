@@ -1,12 +1,27 @@
 """The operations of the API, by noun."""
 
-from p2pcommons.api.routes import batches, changes, charters, commons, entries, exchange, members, peers, status, upkeep
+from p2pcommons.api.routes import (
+    batches,
+    beginnings,
+    changes,
+    charters,
+    commons,
+    entries,
+    exchange,
+    members,
+    peers,
+    proposals,
+    status,
+    upkeep,
+)
 
 OPERATIONS = (
     *status.OPERATIONS,
     *commons.OPERATIONS,
     *charters.OPERATIONS,
+    *beginnings.OPERATIONS,
     *members.OPERATIONS,
+    *proposals.OPERATIONS,
     *entries.OPERATIONS,
     *batches.OPERATIONS,
     *changes.OPERATIONS,

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from p2pcommons.api.auth import Grant
-from p2pcommons.api.forms import COMMONS, NOT_BLANK, TAG, Choice, Integer, Items, Text
+from p2pcommons.api.forms import COMMONS, NOT_BLANK, TAG, Base64, Choice, Integer, Items, Text
 from p2pcommons.api.operation import Call, Listing, Operation, answer, answer_items, nothing, slice_of
 from p2pcommons.api.routes.peers import ADDRESS
 from p2pcommons.api.schema import CURSOR, LIMIT, Fields, Member, in_path
@@ -25,6 +25,7 @@ _LANGUAGES_MAX: Final = 64
 _TERRITORY: Final = "[A-Z]{2}(?:-[A-Z0-9]{1,3})?|[0-9][0-9AB]|[0-9]{3}|[0-9][0-9AB][0-9]{3}"
 _NO_TERRITORY: Final = "give a code of INSEE, such as 29019 or 29, or of ISO 3166-2, such as FR-29"
 _INVITATION: Final = Text(4 * INVITATION_CHARACTERS_MAX, format="invitation")  # with what mail puts in
+_RECIPE_BYTES_MAX: Final = 512 * 1024  # as base64 it fits into one request; two languages take 60 KiB
 _USES_MAX: Final = 10_000
 _DAYS_MAX: Final = 3_650
 
@@ -47,6 +48,7 @@ async def _create(call: Call) -> web.StreamResponse:
         languages=body["languages"],
         territory=body["territory"],
         charter=body["charter"],
+        recipe=body["recipe"],
     )
     return answer(made, status=201, headers={"Location": f"/api/v1/commons/{made.id.hex()}"})
 
@@ -89,13 +91,14 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/api/v1/commons", "createCommons", "Found a commons: the caller is founder, member and follower",
-        _create, answer=CommonsInfo, status=201, needs=Grant.OWN,
+        _create, answer=CommonsInfo, status=201, needs=Grant.OWN, refusals={409: "`two-charters`: `charter` and `recipe`"},
         body=Fields((
             Member("name", Text(200, 1, NOT_BLANK, "give a name"), "what people call it", required=True),
             Member("join", Choice(JOIN), "how one becomes a member; else as `charter` says, else `invite`"),
             Member("languages", Items(Text(35, 1, TAG, "give a BCP 47 tag, such as fr or br"), _LANGUAGES_MAX), "BCP 47", default=()),
             Member("territory", Text(20, 1, _TERRITORY, _NO_TERRITORY), "INSEE or ISO 3166-2 code"),
             Member("charter", Choice(TEMPLATES), "the rules to begin with; else those of `association`, by default"),
+            Member("recipe", Base64(_RECIPE_BYTES_MAX, "recipe"), "a recipe whose rules to begin with, instead of `charter`"),
         )),
     ),
     Operation(

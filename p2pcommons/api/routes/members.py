@@ -1,4 +1,4 @@
-"""Members of a commons, and what stewards do: take keys out for good, close ways in, make and unmake stewards."""
+"""Members of a commons: leaving and removing; stewards take keys out for good, close ways in, make other stewards."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from typing import Final
 from aiohttp import web
 
 from p2pcommons.api.auth import Grant
-from p2pcommons.api.forms import ID, KEY, Integer, Items
+from p2pcommons.api.forms import ID, KEY, Choice, Integer, Items
 from p2pcommons.api.operation import Call, Operation, answer
 from p2pcommons.api.routes.commons import COMMONS_ID
 from p2pcommons.api.schema import Fields, Member
-from p2pcommons.core.limits import STEWARDS_NAMED_MAX
-from p2pcommons.node.values import ActInfo, MembersInfo
+from p2pcommons.core.limits import KEPT_MAX, STEWARDS_NAMED_MAX
+from p2pcommons.node.values import REMOVAL_WORDS, ActInfo, MembersInfo
 
 _KEYS: Final = Items(KEY, STEWARDS_NAMED_MAX)
 _UNKNOWN: Final = "`unknown-commons`: not followed here"
 _NOT_THERE: Final = (
     "`unknown-member`, `unknown-entrance`: named in the body, and not of this commons; `commons-waiting`"
 )
+_PARTING: Final = "`unknown-member`: named in the body, and none of this commons; `too-few-stewards`; `commons-waiting`"
 _STEWARDS: Final = {403: "`not-a-steward`", 409: "`too-few-stewards`: nobody could act any more; `commons-waiting`"}
 
 
@@ -39,6 +40,20 @@ async def _stewards(call: Call) -> web.StreamResponse:
         call.arguments["id"], add=body["add"], end=body["end"], quorum=body["quorum"]
     )
     return answer(made, status=201)
+
+
+async def _leave(call: Call) -> web.StreamResponse:
+    return answer(await call.commons.leave(call.arguments["id"]), status=201)
+
+
+async def _remove(call: Call) -> web.StreamResponse:
+    body = call.body
+    return answer(await call.commons.remove_member(call.arguments["id"], body["key"], words=body["words"]), status=201)
+
+
+async def _keep(call: Call) -> web.StreamResponse:
+    body = call.body
+    return answer(await call.commons.keep_words(call.arguments["id"], body["key"], entries=body["entries"]), status=201)
 
 
 OPERATIONS: Final = (
@@ -64,5 +79,29 @@ OPERATIONS: Final = (
             Member("end", _KEYS, "members who shall be none", default=()),
             Member("quorum", Integer(1, STEWARDS_NAMED_MAX), "how many stewards must agree from then on"),
         ), some=True),
+    ),
+    Operation(
+        "POST", "/api/v1/commons/{id}/leave", "leaveCommons", "Be a member no more; what one wrote goes on counting", _leave,
+        answer=ActInfo, status=201, needs=Grant.OWN, parameters=(COMMONS_ID,),
+        refusals={403: "`not-a-member`", 404: _UNKNOWN, 409: "`too-few-stewards`: nobody could act any more; `commons-waiting`"},
+    ),
+    Operation(
+        "POST", "/api/v1/commons/{id}/removals", "removeMember",
+        "Stewards, or any member where that was voted: take a person off the members", _remove,
+        answer=ActInfo, status=201, needs=Grant.OWN, parameters=(COMMONS_ID,),
+        refusals={400: "`yourself`, `too-many`", 403: "`not-a-steward`, `not-a-member`", 404: _UNKNOWN, 409: _PARTING},
+        body=Fields((
+            Member("key", KEY, "any key of the member", required=True),
+            Member("words", Choice(REMOVAL_WORDS), "what counts of what they wrote: what is here now, all and what they write yet, or nothing", default="seen"),
+        )),
+    ),
+    Operation(
+        "POST", "/api/v1/commons/{id}/kept", "keepWords", "Stewards: let what a former member wrote count after all", _keep,
+        answer=ActInfo, status=201, needs=Grant.OWN, parameters=(COMMONS_ID,),
+        refusals={400: "`nothing-named`: all of it counts; `too-many`", 403: "`not-a-steward`", 404: _UNKNOWN, 409: _PARTING},
+        body=Fields((
+            Member("key", KEY, "any key of the former member", required=True),
+            Member("entries", Items(ID, KEPT_MAX), "what they wrote about these entries alone", default=()),
+        )),
     ),
 )  # fmt: skip

@@ -30,21 +30,22 @@ async def _verify(call: Call) -> web.StreamResponse:
     async def work(progress: Progress | None) -> Any:
         return to_json(await call.commons.verify(progress))
 
-    return await _told(call, work)
+    return await told(call, work)
 
 
 async def _rebuild(call: Call) -> web.StreamResponse:
     async def work(progress: Progress | None) -> Any:
         return {"items": [to_json(one) for one in await call.commons.rebuild(progress)], "next": None}
 
-    return await _told(call, work)
+    return await told(call, work)
 
 
 async def _doctor(call: Call) -> web.StreamResponse:
     return answer_items(map(to_json, await call.commons.doctor()), None)
 
 
-async def _told(call: Call, work: Work) -> web.StreamResponse:
+async def told(call: Call, work: Work) -> web.StreamResponse:
+    """The answer of some long work; its progress too where that is asked for."""
     if NDJSON not in call.request.headers.get("Accept", ""):
         return answer_json(await work(None))
     response = web.StreamResponse(headers={"Content-Type": NDJSON})
@@ -59,13 +60,13 @@ async def _lines(work: Work, response: web.StreamResponse) -> None:
     def note(done: int, total: int) -> None:  # from any thread: only the newest counts
         latest[:] = done, total
 
-    async def told() -> dict[str, Any]:
+    async def ended() -> dict[str, Any]:
         try:
             return {"result": await work(note)}
         except P2PCommonsError as error:
             return {"error": {"code": http_code(error.code), "detail": error.detail}}
 
-    task = asyncio.create_task(told())
+    task = asyncio.create_task(ended())
     try:
         while not (await asyncio.wait({task}, timeout=TELL_S))[0]:
             done, total = latest

@@ -9,6 +9,7 @@ from typing import Any, Final
 from p2pcommons.commons.charter import JOIN_POLICIES
 from p2pcommons.errors import FormError, P2PCommonsError, Refused
 from p2pcommons.web import labels
+from p2pcommons.web.criteria_words import told_criteria
 from p2pcommons.web.texts import LANGUAGES, N_
 from p2pcommons.web.visit import Answer, Page, Redirect, View, Visit, address
 
@@ -51,9 +52,13 @@ async def show(visit: Visit) -> Answer:
 
 async def _one(visit: Visit, typed: dict[str, str], problem: str | None) -> Page:
     commons = visit.commons_id()
+    info = await visit.commons.get_commons(commons)
+    here = info.state != "waiting"
     values: dict[str, Any] = {
-        "info": await visit.commons.get_commons(commons),
+        "info": info,
         "digest": await visit.commons.digest(commons),
+        "lineage": await visit.commons.lineage(commons) if here else None,
+        "criteria": told_criteria((await visit.commons.criteria(commons)).criteria, visit.texts) if here else None,
         "typed": typed,
         "problem": problem,
     }

@@ -6,11 +6,12 @@ from typing import Final
 
 from p2pcommons.core.identity import PublicKey, did_key, parse_did_key
 from p2pcommons.errors import FormError, NotFound
-from p2pcommons.node.values import ActInfo, EntranceInfo, MemberInfo, MembersInfo
+from p2pcommons.node.values import REMOVAL_WORDS, ActInfo, EntranceInfo, FormerInfo, MemberInfo, MembersInfo
 from p2pcommons.web.visit import Answer, Page, Redirect, View, Visit, address
 
-DEEDS: Final = ("purge", "steward", "end", "close")
-"""What a steward may ask for here: take a key out, make a member a steward, end that, close a way in."""
+DEEDS: Final = ("leave", "remove", "keep", "purge", "steward", "end", "close")
+"""What one may ask for here. Members: leave; take off a member where that was voted. Stewards: that as well, let what a
+former member wrote count, take a key out for good, make a member a steward, end that, close a way in."""
 
 
 async def show(visit: Visit) -> Answer:
@@ -27,6 +28,10 @@ async def show(visit: Visit) -> Answer:
                 {"info": each, "did": did_key(each.key), "by": None if each.by is None else did_key(each.by)}
                 for each in found.members
             ],
+            "former": [
+                {"info": each, "did": did_key(each.key), "by": [did_key(key) for key in each.by]}
+                for each in found.former
+            ],
         },
     )
 
@@ -36,7 +41,7 @@ async def ask(visit: Visit) -> Answer:
     commons = visit.commons_id()
     found = await visit.commons.members(commons)
     deed = _deed(visit.asked("do"))
-    member = None if deed == "close" else _member(found, visit.asked("key"))
+    member = None if deed in ("close", "leave") else _person(found, deed, visit.asked("key"))
     entrance = _entrance(found, visit.asked("entrance")) if deed == "close" else None
     return Page(
         "member_act.html",
@@ -60,7 +65,16 @@ async def act(visit: Visit) -> Answer:
     if deed == "close":
         done = await visit.commons.purge(commons, entrances=[_entrance(found, visit.typed("entrance")).id])
         return _back(visit, done, "entrance-closed")
-    member = _member(found, visit.typed("key"))
+    if deed == "leave":
+        return _back(visit, await visit.commons.leave(commons), "left")
+    member = _person(found, deed, visit.typed("key"))
+    if deed == "remove":
+        words = visit.typed("words") or REMOVAL_WORDS[0]
+        if words not in REMOVAL_WORDS:
+            raise NotFound("unknown-page", f"{words[:40]!r} is nothing that can be done here")
+        return _back(visit, await visit.commons.remove_member(commons, member.key, words=words), "removed")
+    if deed == "keep":
+        return _back(visit, await visit.commons.keep_words(commons, member.key), "kept")
     if deed == "purge":
         return _back(visit, await visit.commons.purge(commons, keys=member.keys), "purged")
     add, end = ([member.key], []) if deed == "steward" else ([], [member.key])
@@ -81,12 +95,12 @@ def _deed(text: str) -> str:
     return text
 
 
-def _member(found: MembersInfo, text: str) -> MemberInfo:
+def _person(found: MembersInfo, deed: str, text: str) -> MemberInfo | FormerInfo:
     try:
         key: PublicKey | None = parse_did_key(text)
     except FormError:
         key = None
-    for member in found.members:
+    for member in found.former if deed == "keep" else found.members:
         if key is not None and key in (member.key, *member.keys):
             return member
     raise NotFound("unknown-member", "no member has this key")

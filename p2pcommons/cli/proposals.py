@@ -1,0 +1,246 @@
+"""Commands about deciding together: propose, amend, vote, close."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from p2pcommons.cli.command import Call, Command, commons_argument, count, entry_id, find_commons
+from p2pcommons.cli.outcomes import SAID, find_proposal, proposal_argument
+from p2pcommons.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from p2pcommons.core.identity import PublicKey
+    from p2pcommons.node.assembly_values import ProposalInfo
+
+
+def params_argument(parser: argparse.ArgumentParser) -> None:
+    """Declare `--set` and `--words`, of a rule."""
+    parser.add_argument(
+        "--set", metavar="NAME=VALUE", dest="params", type=_param, action="append", default=[],
+        help="a parameter of the rule as it shall be: percent=50, mode=consent (`charter show --exact` names them)",
+    )  # fmt: skip
+    parser.add_argument("--words", metavar="TEXT", help="how the rule shall read, in your own words")
+
+
+def _param(text: str) -> tuple[str, int | str | bool]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    if value in ("true", "false"):
+        return name, value == "true"
+    return name, int(value) if value.isascii() and value.isdecimal() and len(value) < 16 else value
+
+
+def _grade(text: str) -> tuple[str, int]:
+    option, equals, value = text.rpartition("=")
+    if not option or not equals or not value.isascii() or not value.isdecimal() or len(value) > 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is not OPTION=GRADE, with a grade from 0")
+    return option, int(value)
+
+
+def _keys(texts: list[str]) -> tuple[PublicKey, ...]:
+    from p2pcommons.core.identity import parse_did_key
+
+    return tuple(parse_did_key(text) for text in texts)
+
+
+# -- proposing
+
+
+def _propose_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text", metavar="TEXT", help="what you propose, and why; its first line is the title")
+    about = parser.add_mutually_exclusive_group()
+    about.add_argument("--rule", metavar="ID", help="change a rule: with --set, --words, or both")
+    about.add_argument(
+        "--remove", metavar="KEY", help="remove a member; who is removed is out once `member remove` was said"
+    )
+    about.add_argument("--admit", metavar="KEY", help="let somebody in again who was removed")
+    about.add_argument(
+        "--steward", metavar="KEY", action="append", default=[], help="who are to be stewards; repeat it"
+    )
+    about.add_argument(
+        "--amendment", metavar="ID", type=entry_id, help="take an amendment that its proposer did not take"
+    )
+    params_argument(parser)
+    parser.add_argument("--succession", action="store_true", help="with --steward: the stewards there were are gone")
+    parser.add_argument(
+        "--option", metavar="NAME", action="append", default=[], help="majority judgment: what is judged; repeat it"
+    )
+    parser.add_argument(
+        "--grades", metavar="N", type=count, help="majority judgment: how many grades there are, 2 to 10"
+    )
+    parser.add_argument(
+        "--closer", metavar="KEY", action="append", default=[],
+        help="who close the vote, as many as the rule `closing` says (else you, stewards, and the eldest members)",
+    )  # fmt: skip
+    commons_argument(parser)
+
+
+async def _propose(call: Call) -> int:
+    from p2pcommons.core.record import RecordId
+    from p2pcommons.node.assembly_values import Question
+
+    given = call.arguments
+    said = {
+        "rule": given.rule,
+        "remove": given.remove,
+        "admit": given.admit,
+        "steward": given.steward,
+        "amend": given.amendment,
+    }
+    person = given.remove or given.admit
+    made = await call.verbs.propose(
+        await find_commons(call.verbs, given.commons),
+        Question(
+            given.text,
+            matter=next((matter for matter, value in said.items() if value), "text"),
+            rule=given.rule,
+            params=dict(given.params) or None,
+            words=given.words,
+            person=None if person is None else _keys([person])[0],
+            stewards=_keys(given.steward),
+            succession=given.succession,
+            amendment=None if given.amendment is None else RecordId(given.amendment),
+            options=tuple(given.option),
+            grades=given.grades,
+            closers=_keys(given.closer),
+        ),
+    )
+    tell_opened(call, made)
+    return 0
+
+
+def tell_opened(call: Call, made: ProposalInfo) -> None:
+    """Say of a proposal just made how to go on."""
+    from p2pcommons.api.wire import rfc3339
+
+    call.output.document(made)
+    call.output.say(made.id.hex())
+    call.output.say(
+        f"{made.electorate} may vote until {rfc3339(made.closes_at)[:10]}, by {made.mode}; {made.quorum} have to answer."
+    )
+
+
+def _amend_arguments(parser: argparse.ArgumentParser) -> None:
+    proposal_argument(parser)
+    parser.add_argument("text", metavar="TEXT", help="the whole new text")
+    params_argument(parser)
+    parser.add_argument(
+        "--steward", metavar="KEY", action="append", default=[], help="who are to be stewards; repeat it"
+    )
+    commons_argument(parser)
+
+
+async def _amend(call: Call) -> int:
+    given = call.arguments
+    commons, proposal = await find_proposal(call)
+    made = await call.verbs.amend_proposal(
+        commons,
+        proposal,
+        text=given.text,
+        params=dict(given.params) or None,
+        words=given.words,
+        stewards=_keys(given.steward),
+    )
+    call.output.document(made)
+    if made.text == given.text:
+        call.output.say("This text is up to vote now. Ballots on the text before have lapsed.")
+    else:
+        offered = next((one for one in reversed(made.amendments) if one.text == given.text), None)
+        call.output.say("" if offered is None else offered.id.hex())
+        call.output.say("Offered: whoever proposed takes it or not, or a vote does (`propose --amendment`).")
+    return 0
+
+
+def _answer_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("amendment", metavar="AMENDMENT", type=entry_id, help="its whole id, as `outcome` shows it")
+    parser.add_argument("answer", choices=("take", "refuse"), help="whether its text is up to vote from now on")
+    commons_argument(parser)
+
+
+async def _answer(call: Call) -> int:
+    from p2pcommons.core.record import RecordId
+
+    given = call.arguments
+    commons = await find_commons(call.verbs, given.commons)
+    made = await call.verbs.answer_amendment(commons, RecordId(given.amendment), take=given.answer == "take")
+    call.output.document(made)
+    call.output.say("Taken: its text is up to vote now." if given.answer == "take" else "Refused: the text stays.")
+    return 0
+
+
+# -- voting and closing
+
+
+def _vote_arguments(parser: argparse.ArgumentParser) -> None:
+    proposal_argument(parser)
+    words = ("for", "against", "abstain", "consent", "object")
+    parser.add_argument("choice", metavar="CHOICE", nargs="?", choices=words, help=f"one of {', '.join(words)}")
+    parser.add_argument(
+        "--grade", metavar="OPTION=GRADE", type=_grade, action="append", default=[],
+        help="majority judgment: a grade for each option, 0 being the lowest; repeat it",
+    )  # fmt: skip
+    parser.add_argument("--reason", metavar="TEXT", help="why, for all to read; an objection should have one")
+    parser.add_argument(
+        "--text",
+        metavar="ID",
+        type=entry_id,
+        help="the text you read, as --json shows in `wordings`: no other is voted on",
+    )
+    commons_argument(parser)
+
+
+async def _vote(call: Call) -> int:
+    from p2pcommons.core.record import RecordId
+
+    given = call.arguments
+    if (given.choice is None) == (not given.grade):
+        raise Refused("bad-choice", "Say a choice, or grades with --grade, and not both: p2pcommons vote --help")
+    choice: str | Mapping[str, int] = dict(given.grade) if given.choice is None else given.choice
+    commons, proposal = await find_proposal(call)
+    read = None if given.text is None else RecordId(given.text)
+    made = await call.verbs.vote(commons, proposal, choice, reason=given.reason, wording=read)
+    call.output.document(made)
+    answered = 0 if made.tally is None else made.tally.answered
+    call.output.say(f"Your ballot is cast. {answered} of {made.electorate} have answered, as far as is known here.")
+    return 0
+
+
+def _close_arguments(parser: argparse.ArgumentParser) -> None:
+    proposal_argument(parser)
+    parser.add_argument("--early", action="store_true", help="although there is time to vote still")
+    parser.add_argument("--afresh", action="store_true", help="over all ballots here, whatever other closers counted")
+    commons_argument(parser)
+
+
+async def _close(call: Call) -> int:
+    commons, proposal = await find_proposal(call)
+    made = await call.verbs.close_vote(commons, proposal, early=call.arguments.early, afresh=call.arguments.afresh)
+    call.output.document(made)
+    own = next(one for one in made.closings if one.you)
+    call.output.say(f"You counted {own.count} ballot{'' if own.count == 1 else 's'}.")
+    if made.closed_at is None:
+        signed = len({one.closer for one in made.closings if one.recount == "same"})
+        call.output.say(f"{signed} of {made.closers_needed} closers have closed it: it stands once they agree.")
+    else:
+        call.output.say(f"Closed: {SAID[made.state]}.")
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "propose", "propose a text, a change of a rule, or what is to become of a member", _propose, _propose_arguments
+    ),
+    Command("vote", "vote on a proposal, or change your vote", _vote, _vote_arguments),
+    Command("close", "closers: publish what you count of a vote", _close, _close_arguments),
+    Command(
+        "proposal amend",
+        "another text: yours for your proposal, or offered to somebody else's",
+        _amend,
+        _amend_arguments,
+    ),
+    Command("proposal answer", "who proposed: take an amendment, or refuse it", _answer, _answer_arguments),
+)

@@ -1,0 +1,75 @@
+"""A charter with one more record, where that changes no more than the set and its heads: what most records do.
+
+Ballots, proposals, closings, approvals and unknown kinds let nobody in and take nobody out. Equal to judging all
+records anew; where that cannot be said beforehand, the answer is to judge them anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from p2pcommons.commons.assembly_bodies import Cast, Sheet, read_assembly
+from p2pcommons.commons.doors import BALLOT_PREFIX, ERASE, Approval, read_form
+from p2pcommons.commons.removal_bodies import read_removal
+from p2pcommons.core.record import Record
+
+
+class Place(NamedTuple):
+    """Where a record of the set stands."""
+
+    time: int
+    author: bytes
+    prev: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The shape of a set of plane 0. Grows with it: what is in no set yet, or no more, is asked for by nobody."""
+
+    places: dict[bytes, Place] = field(default_factory=dict)  # of the set, at least
+    doors: Mapping[bytes, frozenset[bytes]] = field(default_factory=dict)  # the doors of each key
+    parted: bool = False  # whether anybody left or was removed: then what others saw may matter to it (ASSEMBLY-19)
+
+    def takes(self, record: Record) -> bool:
+        """Whether a record, whose `prev` are all of the set and whose author is admitted, is one that grows."""
+        header, body = record.header, record.body or b""
+        form = read_form(header.kind, body)
+        if header.kind == ERASE or not (form is None or isinstance(form, Approval)):
+            return False
+        if read_removal(header.kind, body) is not None:
+            return False
+        deed = read_assembly(header.kind, body)
+        if self.parted and deed is not None and not isinstance(deed, Cast | Sheet):
+            return False
+        return self._stands(header.author, header.prev)
+
+    def put(self, record: Record) -> None:
+        """A record of the set from now on."""
+        header = record.header
+        self.places[record.id] = Place(header.time, header.author, header.prev)
+
+    def is_older(self, anchor: bytes | None, author: bytes, record: Record) -> bool:
+        """Whether a key's last record (or the door that let it in) comes before this one of its own."""
+        if anchor is None or self.places[anchor].author != author:
+            return True
+        return (self.places[anchor].time, anchor) < (record.header.time, record.id)
+
+    def _stands(self, author: bytes, prev: tuple[bytes, ...]) -> bool:
+        """Whether a door of this author is among the ancestors (CHARTER-3)."""
+        doors = self.doors.get(author, frozenset())
+        more, met = list(prev), set(prev)
+        while more:
+            identifier = more.pop()
+            if identifier in doors or self.places[identifier].author == author:
+                return True  # what its author wrote is grounded
+            fresh = [parent for parent in self.places[identifier].prev if parent not in met]
+            met.update(fresh)
+            more.extend(fresh)
+        return False
+
+
+def is_head(record: Record) -> bool:
+    """Whether a record can be a head, or hide one (CHARTER-21)."""
+    return not record.header.kind.startswith(BALLOT_PREFIX)
