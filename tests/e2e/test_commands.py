@@ -98,7 +98,7 @@ RIGHT = [
     Way("entry restore", "{restored}", "Shown again"),
     Way("entry history", "{entry}", r"what\s+entry.edit", documents=None),
     Way("entry conflicts", "", "No conflicts", documents=None),
-    Way("search", "fontai", r"1 of 1 entries", documents=None),
+    Way("search", "fontai --commons {commons}", r"1 of 1 entries", documents=None),
     Way(
         "search",
         "'' --type place --tag eau --near 48.39,-4.48 --km 3 --sort title --limit 600",
@@ -459,7 +459,7 @@ def test_help_and_version_stand_everywhere_and_tell_of_every_command(capsys: pyt
         assert shown(*name.split(), "--help").startswith("usage: ")
         assert shown(*name.split(), "--version").startswith("p2pcommons ")
     assert called("search", "--version").stdout == called("--version").stdout
-    for hidden in ("media", "loan", "vote", "ledger", "fork"):
+    for hidden in ("media", "loan", "ledger", "thank", "report"):
         assert not re.search(rf"^ +{hidden} ", whole, re.MULTILINE), f"{hidden} is told of before it is there"
 
 
