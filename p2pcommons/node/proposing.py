@@ -109,9 +109,11 @@ def _effect(moment: Moment, question: Question, words: bytes | None, electors: M
     matter = question.matter
     if matter == "rule":
         rule = question.rule
-        if rule is None or rule not in RULES:
+        if rule is None:
+            raise Refused("bad-proposal", "Say which rule: `p2pcommons charter show --exact` names all.")
+        if rule not in RULES:
             raise Refused(
-                "unknown-rule", f"There is no rule {(rule or '')[:40]!r}: `p2pcommons charter show --exact` names all."
+                "unknown-rule", f"There is no rule {rule[:40]!r}: `p2pcommons charter show --exact` names all."
             )
         now = moment.rules[rule]
         return {

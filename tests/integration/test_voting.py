@@ -280,6 +280,7 @@ async def test_what_cannot_be_proposed_says_why(village: tuple[list[Node], Commo
     verbs, stranger = nodes[0].commons, PublicKey(b"\x07" * 32)
     for question, code in (
         (Question("x", "rule", rule="gravity"), "unknown-rule"),
+        (Question("x", "rule"), "bad-proposal"),
         (Question("x", "rule", rule="licence", params={"colour": "red"}), "bad-params"),
         (Question("x", "rule", rule="review", params={"months": 0}), "bad-params"),
         (Question("x", "rule", rule="closing", params={"needed": 1}), "bad-params"),
