@@ -65,6 +65,7 @@ class Assemblies:
 
         `noted`: what is in force is shown to people by this; should it ever be no more, that is told as revised.
         """
+        find()  # refuses a commons that is not followed, of which nothing is kept then
         async with self._asking.setdefault(commons, asyncio.Lock()):
             for _ in range(_TRIES):
                 charter = find()

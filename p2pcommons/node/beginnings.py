@@ -32,7 +32,7 @@ from p2pcommons.errors import FormError, Refused
 from p2pcommons.node.assemblies import Assemblies
 from p2pcommons.node.charters import template
 from p2pcommons.node.founding import Charter, charter_of, found_with_words
-from p2pcommons.node.membership import Membership, _check_place
+from p2pcommons.node.membership import Membership, check_place
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import (
     AncestorInfo,
@@ -48,6 +48,8 @@ from p2pcommons.node.values import (
 from p2pcommons.store.reading import SqliteReader
 from p2pcommons.sync.digest import fingerprint
 
+FORKS: Final = "forks"
+"""In the data folder: pack files of what was forked."""
 _UNDETERMINED: Final = "und"  # BCP 47: the language of words is not known
 
 
@@ -95,7 +97,7 @@ class Beginnings:
         self, name: str, recipe: bytes, join: str | None, languages: tuple[str, ...], territory: str | None
     ) -> CommonsId:
         """Found a commons with the rules of a recipe. FormError `bad_bundle`, `bad_recipe`, `bad_template`, `bad_signature`."""
-        _check_place(languages, territory)
+        check_place(languages, territory)
         signed = read_recipe(recipe)
         start = start_from(signed, {} if join is None else {"join": {"policy": join}})
         spoken_in = languages or signed.recipe.languages
@@ -111,7 +113,7 @@ class Beginnings:
         )
         named = Made(made.kind, {**made.body, "lineage": [one.value() for one in start.lineage]})
         own = {rule: spoken(words, (*spoken_in, _UNDETERMINED)[0]) for rule, words in start.own.items()}
-        return await self._runtime.run(lambda: found_with_words(self._runtime, named, own))
+        return await self._runtime.run(lambda: found_with_words(self._runtime, named, own), joins=True)
 
     async def lineage(self, commons: CommonsId) -> LineageInfo:
         """Where a commons came from, and what came of it here. Conflict `commons-waiting`."""
@@ -119,10 +121,10 @@ class Beginnings:
         runtime = self._runtime
         followed = runtime.replica.followed()
 
-        def read(reader: SqliteReader) -> tuple[Mapping[CommonsId, Mapping[str, Any]], str | None]:
-            return {one: founding_content(reader, one) for one in followed}, _file(reader.value(file_name(commons)))
+        def read(reader: SqliteReader) -> Mapping[CommonsId, Mapping[str, Any]]:
+            return {one: founding_content(reader, one) for one in followed}
 
-        contents, file = await runtime.read(read)
+        contents = await runtime.read(read)
         base = read_base(contents[commons].get("base"))
         line = tuple(
             AncestorInfo(CommonsId(one.commons), Hash(one.recipe), self._name(CommonsId(one.commons)))
@@ -130,8 +132,6 @@ class Beginnings:
         )
         children = (child(one, content, commons) for one, content in sorted(contents.items()))
         shown = None if base is None else self.base_info(base)
-        if shown is not None:
-            shown = replace(shown, file=file)
         return LineageInfo(commons, line, shown, tuple(one for one in children if one is not None))
 
     def base_info(self, base: Base) -> BaseInfo:
@@ -139,6 +139,8 @@ class Beginnings:
         commons = CommonsId(base.commons)
         charter, catalogue = base.sets
         info = BaseInfo(commons, base.records, Hash(charter.digest), Hash(catalogue.digest), self._name(commons))
+        file = base_file(self._runtime.folder.path, base)
+        info = replace(info, file=str(file) if file.is_file() else None)
         if info.name is None:
             return info
         # As readers see it, not as far as a stream has come.
@@ -193,13 +195,10 @@ def recipe_name(commons: bytes) -> str:
     return f"recipe/{commons.hex()}"
 
 
-def file_name(commons: bytes) -> str:
-    """The local value that holds where the pack file of a fork's base is."""
-    return f"fork/{commons.hex()}/file"
-
-
-def _file(noted: bytes | None) -> str | None:
-    return noted.decode() if noted is not None and Path(noted.decode()).is_file() else None
+def base_file(data: Path, base: Base) -> Path:
+    """Where in a data folder the pack file of a base is, if it was forked there."""
+    charter, catalogue = (one.digest.hex()[:8] for one in base.sets)
+    return data / FORKS / f"{base.commons.hex()[:16]}-{charter}{catalogue}.pack"
 
 
 def check_recipe_alone(charter: str | None) -> None:

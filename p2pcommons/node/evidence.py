@@ -19,11 +19,10 @@ from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import CriteriaInfo, CriterionInfo, EvidenceInfo, Instant, PeerInfo
 
 _YEAR_MONTHS: Final = 12  # within which who acted counts as active
-_REMEMBERED_MAX: Final = 64  # commons whose numbers are kept until something of them changes
 
 
 class _Read(NamedTuple):
-    """What takes long to find out, and changes with the records alone."""
+    """What a moment of the assembly says of it."""
 
     minutes: Minutes
     ballots: tuple[tuple[bytes, int], ...]  # the latest of each key, Unix ms
@@ -43,7 +42,6 @@ class Measuring:
         self._membership = membership
         self._assemblies = assemblies
         self._peers = peers
-        self._read: dict[CommonsId, tuple[frozenset[bytes], _Read]] = {}
 
     async def criteria(self, commons: CommonsId) -> CriteriaInfo:
         """The four criteria now. NotFound `unknown-commons`; Conflict `commons-waiting`."""
@@ -66,7 +64,7 @@ class Measuring:
         runtime = self._runtime
         now_ms = runtime.now_ms()
         since_ms = now_ms - _YEAR_MONTHS * MONTH_MS
-        read = await self._remembered(commons, charter)
+        read = await self._assemblies.ask(lambda: self._membership.charter(commons), commons, _read, noted=False)
         writers, mark = await runtime.read(
             lambda reader: (
                 reader.writers(commons, Plane.CATALOGUE, from_ms(max(0, since_ms))),
@@ -98,17 +96,6 @@ class Measuring:
             maintainers=_persons(charter, writers),
             maintainers_least=int(rules.params("stewards")["least"]),
         )
-
-    async def _remembered(self, commons: CommonsId, charter: Charter) -> _Read:
-        """What the assembly decided: looked through once for each state of the charter."""
-        kept = self._read.get(commons)
-        if kept is not None and kept[0] == charter.set_ids:
-            return kept[1]
-        found = await self._assemblies.ask(lambda: self._membership.charter(commons), commons, _read, noted=False)
-        while len(self._read) >= _REMEMBERED_MAX:
-            self._read.pop(next(iter(self._read)))
-        self._read[commons] = charter.set_ids, found
-        return found
 
     def _copies(self, commons: CommonsId) -> int | None:
         """Full copies: this one, and those of nodes that confirm to hold the same; None where nobody is met."""

@@ -11,8 +11,7 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from p2pcommons.commons.charter_bodies import Made, found
 from p2pcommons.commons.charter_text import founding_fields
@@ -26,16 +25,13 @@ from p2pcommons.core.limits import PAGE_ITEMS_MAX
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import Refused
 from p2pcommons.node.batch import batch
-from p2pcommons.node.beginnings import Beginnings, file_name, founding_content
+from p2pcommons.node.beginnings import FORKS, Beginnings, base_file, founding_content
 from p2pcommons.node.exchange import write_pack_file
 from p2pcommons.node.founding import found_with_words
 from p2pcommons.node.membership import Membership
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import Progress
 from p2pcommons.store.reading import SqliteReader
-
-FOLDER: Final = "forks"
-"""In the data folder: pack files of what was forked."""
 
 
 class Copied(NamedTuple):
@@ -103,7 +99,6 @@ class Forking:
         runtime = self._runtime
         charter = self._membership.charter(base)
         rules, own = await self._beginnings.charter(base)
-        folder = runtime.folder.path / FOLDER
         founding = _founding(charter.name, name, rules, recovery_hash(runtime.keys.recovery.public))
         body = founding.body | {
             key: value
@@ -114,15 +109,11 @@ class Forking:
         def write() -> tuple[CommonsId, Base]:
             sets = [BaseSet(int(plane), *runtime.replica.opening(base, plane)) for plane in PLANES]
             then = Base(base, (sets[0], sets[1]))
-            folder.mkdir(mode=0o700, exist_ok=True)
-            file = _file(folder, then)
-            write_pack_file(runtime.replica, [base], file, runtime.check_going_on)
-            fork = found_with_words(runtime, Made(founding.kind, {**body, "base": then.value()}), own)
-            with runtime.store.transaction():
-                runtime.store.put_value(file_name(fork), str(file).encode())
-            return fork, then
+            (runtime.folder.path / FORKS).mkdir(mode=0o700, exist_ok=True)
+            write_pack_file(runtime.replica, [base], base_file(runtime.folder.path, then), runtime.check_going_on)
+            return found_with_words(runtime, Made(founding.kind, {**body, "base": then.value()}), own), then
 
-        return await runtime.run(write)
+        return await runtime.run(write, joins=True)
 
     async def _copy(
         self, base: CommonsId, fork: CommonsId, progress: Progress | None
@@ -171,10 +162,6 @@ def _founding(base_name: str, name: str, rules: Rules, recovery: bytes) -> Made:
         rules=params,
         **founding_fields(params),
     )
-
-
-def _file(folder: Path, base: Base) -> Path:
-    return folder / f"{base.commons.hex()[:16]}-{base.sets[0].digest.hex()[:8]}{base.sets[1].digest.hex()[:8]}.pack"
 
 
 def _done_name(commons: bytes) -> str:

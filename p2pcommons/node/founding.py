@@ -31,7 +31,10 @@ def charter_of(moment: Moment) -> Charter:
 
 
 def found_with_words(runtime: Runtime, made: Made, own: Mapping[str, str]) -> CommonsId:
-    """Found a commons, and write the words of its rules into it; in the engine's thread. FormError `bad_text`."""
+    """Found a commons, and write the words of its rules into it; in the engine's thread. FormError `bad_text`.
+
+    To be run so that it joins a group: both are then one commit, and no commons is left without its words.
+    """
     words = {rule: write(text, secrets.token_bytes(SALT_BYTES)) for rule, text in own.items()}
     body = made.body
     if words:

@@ -83,7 +83,7 @@ class Membership:
         self, name: str, join: str | None, languages: tuple[str, ...], territory: str | None, charter: str | None
     ) -> CommonsId:
         """Found a commons. Refused `bad-language`, `bad-territory`, `unknown-charter`."""
-        _check_place(languages, territory)
+        check_place(languages, territory)
         runtime = self._runtime
         rules = None if charter is None else chosen_rules(charter, join)
         fields = {"join": join or "invite"} if rules is None else founding_fields(rules)
@@ -239,7 +239,8 @@ class Membership:
         self._kept.pop(commons, None)
 
 
-def _check_place(languages: tuple[str, ...], territory: str | None) -> None:
+def check_place(languages: tuple[str, ...], territory: str | None) -> None:
+    """Refuse tags and codes that no founding record should hold. Refused `bad-language`, `bad-territory`."""
     for tag in languages:
         if canonical(tag) is None:
             raise Refused("bad-language", f"{tag[:40]!r} is no language code: give one of BCP 47, such as fr or br.")

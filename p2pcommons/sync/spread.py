@@ -69,12 +69,12 @@ class Spread:
 
     def weigh(self, link: int, new: int, twice: int) -> None:
         """So many records came whole and unasked over this link that were new, and so many that were here."""
-        if link not in self._links:
+        if link not in self._links or not self.is_sparse:
             return
         gain = new - twice
         self._links[link] = max(min(self._links[link] + gain, _BALANCE_MAX), -_BALANCE_MAX)
         self._balance = min(self._balance + gain, _BALANCE_MAX)
-        if self._balance < 0 and self.is_sparse:
+        if self._balance < 0:
             self._balance = 0
             whole = [one for one in self._links if one not in self._spared]
             if len(whole) > 1:  # over the last one comes what no other brings
@@ -84,8 +84,7 @@ class Spread:
         """This link told of what had not come whole over the others: let it come whole from there again."""
         if link in self._spared:
             self._spared.discard(link)
-            self._links[link] = 0
-            self._balance = min(self._balance, 0)
+            self._links[link] = self._balance = 0
 
     def wrote(self, ids: Iterable[bytes], now_ms: int) -> None:
         """These were written here."""

@@ -454,6 +454,15 @@ def test_a_link_that_is_spared_is_asked_later_and_whole_again_once_it_was_first(
     assert two.reach == HOPS_MAX and two.hear(1, [B], due_ms) == [B]
 
 
+def test_what_came_twice_over_many_links_is_held_against_none_when_few_are_left() -> None:
+    _, links = ends(FEW_LINKS + 1, others=0)
+    for _ in range(50):
+        links[1].came([], {}, 9, 0, NOW)
+    links[0].close()
+    links[2].came([A], {}, 1, 0, NOW)
+    assert {gossip.reach for gossip in links[1:]} == {HOPS_MAX}
+
+
 def test_a_neighbour_that_leaves_makes_all_links_whole() -> None:
     _, (one, two, three) = ends(3, others=0)
     two.came([], {}, 1, 1, NOW)
