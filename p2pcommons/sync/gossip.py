@@ -264,7 +264,7 @@ class Gossip:
             for name in self._sought:  # it is giving: nobody else need be asked for the rest of it
                 self._spread.hold(name, now_ms + self._patience_ms)
         if answered:
-            self._lag_ms -= -(-self._lag_ms // 8)
+            self._lag_ms //= 2  # a busy peer answers late, and is no liar: it is soon asked as before
             self._spread.was_first(self._link)
         if hops is not None:
             self._narrow(count - len(new) - len(refused) + raced)

@@ -114,7 +114,7 @@ def test_trust_comes_back_with_what_is_given() -> None:
     one.hear(1, [A], NOW)
     one.again(NOW + CLAIM_MS_FIRST)
     now_ms = NOW + CLAIM_MS_FIRST
-    for identifier in IDS[3:60]:
+    for identifier in IDS[3:13]:  # a few are enough: who is busy is late, and no liar
         if not one.hear(1, [identifier], now_ms):
             now_ms += one.lag_ms
             one.again(now_ms)
