@@ -50,7 +50,7 @@ class Engine:
 
     `together`: entered in the engine's thread around the jobs of a group. What a job raises is its own answer and
     leaves the group standing; what `together` raises at its end is the answer to all jobs of the group. `after`: called
-    there when what was done is answered.
+    there when what was done is durable, before its answers are heard: neighbours know it as soon as who asked.
     """
 
     def __init__(
@@ -138,12 +138,11 @@ class Engine:
                     job = self._next()
             began = monotonic()
             self.say(_tell, self._run_group(job) if job.joins else [_done(job)])
-            self._wake()
             if job.late:
                 ended = monotonic()
                 self._late_from = ended + _LATE_REST * (ended - began)
             self._after()
-            self._wake()
+            self._wake()  # once, for the answers and for what others are told: it costs more than the telling
             del job  # an idle engine keeps nothing of its last job
 
     def _pause(self) -> float | None:
