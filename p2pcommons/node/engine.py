@@ -137,12 +137,14 @@ class Engine:
                     self._waiting.wait(self._pause())
                     job = self._next()
             began = monotonic()
-            self.say(_tell, self._run_group(job) if job.joins else [_done(job)])
+            done = self._run_group(job) if job.joins else [_done(job)]
             if job.late:
                 ended = monotonic()
                 self._late_from = ended + _LATE_REST * (ended - began)
             self._after()
-            self._wake()  # once, for the answers and for what others are told: it costs more than the telling
+            self.say(_tell, done)  # behind what goes to others: who asked has a shorter way
+            self._wake()
+            del done
             del job  # an idle engine keeps nothing of its last job
 
     def _pause(self) -> float | None:
