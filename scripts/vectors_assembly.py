@@ -18,11 +18,12 @@ from p2pcommons.commons import removal_bodies as removals
 from p2pcommons.commons.assembly import assemble
 from p2pcommons.commons.assembly_bodies import read_assembly
 from p2pcommons.commons.charter_bodies import Made
+from p2pcommons.commons.discussion import COMMENT, discuss
 from p2pcommons.commons.minutes import minutes, minutes_hash, minutes_value, people_value
 from p2pcommons.commons.removal_bodies import read_removal
 from p2pcommons.commons.written import body_text, text_hash
 from p2pcommons.core.encoding import encode, encode_body
-from p2pcommons.core.record import Record, parse_header, record_id
+from p2pcommons.core.record import Record, build, parse_header, record_id
 from p2pcommons.errors import FormError
 
 Case = dict[str, Any]
@@ -32,6 +33,8 @@ ABOUT = {
     "removal": "commons, records (as in assembly) -> members ([key, all keys] of each), stewards, the removals and "
     "leavings that count, the ids of records that are cut, all ascending (CHARTER-28 to CHARTER-33)",
     "text": "body (canonical bytes) of a text.write -> its hash, and the text, null where it does not fit (ASSEMBLY-24)",
+    "discussion": "records of plane 1 about one proposal ([{header, salt, body}]), gone (ids that do not count, or that an "
+    "erasure names) -> the comments shown, in order: [id, text, what it answers or null] (ASSEMBLY-25, ASSEMBLY-26)",
 }
 RULES = {
     "closing": {"closers": 3, "needed": 2},
@@ -139,8 +142,14 @@ def _text(given: Mapping[str, Any]) -> Any:
     return {"hash": text_hash(body).hex(), "text": body_text(body)}
 
 
+def _discussion(given: Mapping[str, Any]) -> Any:
+    gone = set(given["gone"])
+    found = discuss(_records(given), lambda record: record.id.hex() not in gone)
+    return [[one.id.hex(), one.text, None if one.on is None else one.on.hex()] for one in found]
+
+
 OPERATIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "assembly": _assembly, "assembly_fits": _fits, "removal": _removal, "text": _text,
+    "assembly": _assembly, "assembly_fits": _fits, "removal": _removal, "text": _text, "discussion": _discussion,
 }  # fmt: skip
 
 
@@ -206,6 +215,23 @@ class Cases:
             raise AssertionError(f"{name}: {answered}")
         self.cases.append({"name": name, "op": "text", "in": given, **answered})
 
+    def discussion(
+        self, name: str, records: Iterable[Record], shown: Iterable[Record], gone: Iterable[Record] = ()
+    ) -> None:
+        """`shown`: the comments, in order."""
+        made = [
+            {"header": r.header_bytes.hex(), "salt": (r.salt or b"").hex(), "body": (r.body or b"").hex()}
+            for r in records
+        ]
+        given = {"records": made, "gone": sorted(r.id.hex() for r in gone)}
+        answered = answer("discussion", given)
+        if [one[0] for one in answered["out"]] != [one.id.hex() for one in shown]:
+            raise AssertionError(f"{name}: {answered}")
+        for order in (made[::-1], made * 2):
+            if answer("discussion", {**given, "records": order}) != answered:
+                raise AssertionError(f"{name}: the order of records changes something")
+        self.cases.append({"name": name, "op": "discussion", "in": given, **answered})
+
     def fits(self, name: str, fits: bool, kind: str, body: Any) -> None:
         given = {"kind": kind, "body": encode_body(body).hex()}
         answered = answer("assembly_fits", given)
@@ -217,7 +243,19 @@ class Cases:
 def vectors() -> dict[str, Any]:
     """The whole file."""
     cases = Cases()
-    for part in (_bodies, _effects, _orders, _votes, _wordings, _closings, _topics, _removal_bodies, _removals, _texts):
+    for part in (
+        _bodies,
+        _effects,
+        _orders,
+        _votes,
+        _wordings,
+        _closings,
+        _topics,
+        _removal_bodies,
+        _removals,
+        _texts,
+        _discussions,
+    ):
         part(cases)
     names = [(case["op"], case["name"]) for case in cases.cases]
     if len(set(names)) != len(names):
@@ -592,3 +630,45 @@ def _texts(cases: Cases) -> None:
     ballot = bodies.cast(bytes(32), bytes(32), "object", reason=text_of("why")).body
     cases.fits("a ballot with a reason", True, bodies.CAST, ballot)
     cases.fits("a reason that is no hash", True, bodies.CAST, {**ballot, "reason": "why"})
+
+
+def _discussions(cases: Cases) -> None:
+    about = bytes_of("a proposal")
+
+    def said(who: str, minute: int, body: Any, prev: Iterable[Record] = (), kind: str = COMMENT) -> Record:
+        return build(
+            commons=bytes_of("a commons"), plane=1, author=KEYS[who].public, after=bytes(32),
+            time=(NOW_MS + minute * 60_000) << 16, subject=about, prev=sorted(one.id for one in prev), kind=kind,
+            body=encode_body(body), salt=bytes(16),
+        )  # fmt: skip
+
+    first = said("alice", 0, {"text": "And the well?"})
+    second = said("bob", 5, {"on": first.id, "text": "It stays."}, [first])
+    cases.discussion("a comment and its answer", [first, second], [first, second])
+    early = said("bob", -9, {"on": first.id, "text": "It stays."}, [first])
+    cases.discussion("an answer whose clock is behind", [first, early], [first, early])
+    between = said("carol", 3, {"text": "A bench first."})
+    cases.discussion(
+        "what knows nothing of each other goes by time", [second, between, first], [first, between, second]
+    )
+    cases.discussion("what is answered is not here", [second], [second])
+    third = said("carol", -20, {"text": "Then I agree."}, [second])
+    cases.discussion("erased, and its answers stay behind it", [first, second, third], [first, third], [second])
+    same = [said(who, 1, {"text": who}) for who in ("alice", "bob", "carol")]
+    cases.discussion("of one time, by id", same, sorted(same, key=lambda one: one.id))
+    other = said("bob", 2, {"text": "x"}, [first], "comment.read")
+    cases.discussion("of another kind, it is placed and not shown", [other, first, third], [third, first])
+    behind = said("carol", -30, {"text": "late"}, [other])
+    cases.discussion("behind what is not shown", [first, other, behind], [first, behind])
+    for name, body in (
+        ("blank", {"text": " \n\u2003"}), ("no text", {}), ("bytes", {"text": b"x"}),
+        ("a list", {"text": ["x"]}), ("12,001 code points", {"text": "x" * 12_001}),
+        ("an answer to 31 bytes", {"on": bytes(31), "text": "x"}), ("an answer to a text", {"on": "x" * 32, "text": "x"}),
+    ):  # fmt: skip
+        cases.discussion(name, [first, said("bob", 1, body)], [first])
+    for name, body in (
+        ("12,000 code points", {"text": "𝔞" * 12_000}), ("what is not listed", {"by": 1, "text": "x"}),
+        ("an answer to what nobody knows", {"on": bytes(32), "text": "x"}),
+    ):  # fmt: skip
+        one = said("bob", 1, body)
+        cases.discussion(name, [first, one], [first, one])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from p2pcommons.api.connection import Connection
 from p2pcommons.api.wire import from_json
 from p2pcommons.core.identity import did_key
-from p2pcommons.node.assembly_values import ProposalInfo, ProposalItem, Question, RuleChange
+from p2pcommons.node.assembly_values import CommentInfo, ProposalInfo, ProposalItem, Question, RuleChange
 
 if TYPE_CHECKING:
     from p2pcommons.core.identity import PublicKey
@@ -39,6 +39,18 @@ class AssemblyClient:
     async def proposal(self, commons: CommonsId, proposal: RecordId) -> ProposalInfo:
         """One proposal and what became of it."""
         return from_json(ProposalInfo, await self._connection.get(_path(commons, proposal)))
+
+    async def comments(self, commons: CommonsId, proposal: RecordId) -> tuple[CommentInfo, ...]:
+        """What was said of a proposal."""
+        return await self._all(CommentInfo, f"{_path(commons, proposal)}/comments")
+
+    async def comment(
+        self, commons: CommonsId, proposal: RecordId, text: str, *, on: RecordId | None = None
+    ) -> CommentInfo:
+        """Say something of a proposal."""
+        body = {"text": text} if on is None else {"text": text, "on": on.hex()}
+        answer = await self._connection.send("POST", f"{_path(commons, proposal)}/comments", body)
+        return from_json(CommentInfo, answer.value)
 
     async def propose(self, commons: CommonsId, question: Question) -> ProposalInfo:
         """Open a proposal."""

@@ -26,7 +26,7 @@ from typing import Any, Protocol
 from p2pcommons.commons.query import Query
 from p2pcommons.core.identity import PublicKey
 from p2pcommons.core.record import CommonsId, RecordId, Subject
-from p2pcommons.node.assembly_values import ProposalInfo, ProposalItem, Question, RuleChange
+from p2pcommons.node.assembly_values import CommentInfo, ProposalInfo, ProposalItem, Question, RuleChange
 from p2pcommons.node.values import (
     ActInfo,
     BatchAnswer,
@@ -176,6 +176,19 @@ class Verbs(Protocol):
 
     async def proposal(self, commons: CommonsId, proposal: RecordId) -> ProposalInfo:
         """One proposal: text, ballots, closings recounted here, tally, outcome. NotFound `unknown-proposal`."""
+        ...
+
+    async def comments(self, commons: CommonsId, proposal: RecordId) -> tuple[CommentInfo, ...]:
+        """What was said of a proposal, an answer behind what it answers. NotFound `unknown-proposal`."""
+        ...
+
+    async def comment(
+        self, commons: CommonsId, proposal: RecordId, text: str, *, on: RecordId | None = None
+    ) -> CommentInfo:
+        """Say something of it, or answer a comment. Refused `not-a-member`; NotFound `unknown-comment`.
+
+        FormError `bad_text`.
+        """
         ...
 
     async def propose(self, commons: CommonsId, question: Question) -> ProposalInfo:

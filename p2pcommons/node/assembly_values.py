@@ -105,6 +105,18 @@ class AmendmentInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class CommentInfo:
+    """What somebody said of a proposal."""
+
+    id: RecordId
+    author: PublicKey  # the key that the person is shown under
+    at: Instant
+    text: str
+    on: RecordId | None  # the comment it answers
+    member: bool  # its author, now
+
+
+@dataclass(frozen=True, slots=True)
 class OptionInfo:
     """One option of a majority judgment."""
 

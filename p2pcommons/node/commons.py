@@ -21,10 +21,11 @@ from p2pcommons.core.words import LANGUAGES, words
 from p2pcommons.errors import LocalProtocolError, Refused
 from p2pcommons.formats.registry import find_format
 from p2pcommons.node.assemblies import Assemblies
-from p2pcommons.node.assembly_values import ProposalInfo, ProposalItem, Question, RuleChange
+from p2pcommons.node.assembly_values import CommentInfo, ProposalInfo, ProposalItem, Question, RuleChange
 from p2pcommons.node.batch import batch
 from p2pcommons.node.beginnings import Beginnings, check_recipe_alone
 from p2pcommons.node.charters import charter_info
+from p2pcommons.node.discussing import Discussing
 from p2pcommons.node.entries import Entries
 from p2pcommons.node.evidence import Measuring
 from p2pcommons.node.forking import Forking
@@ -98,6 +99,7 @@ class Commons:
         self._assemblies = Assemblies(runtime)
         self._parting = Parting(runtime, self._membership, self._assemblies)
         self._voting = Voting(runtime, self._membership, self._assemblies)
+        self._discussing = Discussing(runtime, self._membership, self._assemblies)
         self._entries = Entries(runtime, self._membership)
         self._beginnings = Beginnings(runtime, self._membership, self._assemblies)
         self._forking = Forking(runtime, self._membership, self._beginnings)
@@ -364,6 +366,16 @@ class Commons:
     async def proposal(self, commons: CommonsId, proposal: RecordId) -> ProposalInfo:
         """One proposal and what became of it."""
         return await self._voting.proposal(commons, proposal)
+
+    async def comments(self, commons: CommonsId, proposal: RecordId) -> tuple[CommentInfo, ...]:
+        """What was said of a proposal."""
+        return await self._discussing.comments(commons, proposal)
+
+    async def comment(
+        self, commons: CommonsId, proposal: RecordId, text: str, *, on: RecordId | None = None
+    ) -> CommentInfo:
+        """Say something of a proposal."""
+        return await self._discussing.comment(commons, proposal, text, on)
 
     async def propose(self, commons: CommonsId, question: Question) -> ProposalInfo:
         """Open a proposal."""

@@ -13,6 +13,7 @@ from p2pcommons.node.assembly_values import (
     AmendmentInfo,
     BallotInfo,
     ClosingInfo,
+    CommentInfo,
     EffectInfo,
     LeftOut,
     OptionInfo,
@@ -75,6 +76,20 @@ class FakeAssembly:
         if proposal != PROPOSAL:
             raise NotFound("unknown-proposal", "there is no such proposal")
         return self._shown(commons)
+
+    async def comments(self, commons: CommonsId, proposal: RecordId) -> tuple[CommentInfo, ...]:
+        await self.proposal(commons, proposal)
+        first = CommentInfo(OTHER, WHO, AT, "And the well?", None, True)
+        return first, replace(first, id=AMENDMENT, text="That too.", on=OTHER, member=False)
+
+    async def comment(
+        self, commons: CommonsId, proposal: RecordId, text: str, *, on: RecordId | None = None
+    ) -> CommentInfo:
+        await self.proposal(commons, proposal)
+        if on == PROPOSAL:
+            raise NotFound("unknown-comment", "nobody said this")
+        self.said.append((text, on))
+        return CommentInfo(AMENDMENT, WHO, AT, text, on, True)
 
     async def propose(self, commons: CommonsId, question: Question) -> ProposalInfo:
         self._check(commons)

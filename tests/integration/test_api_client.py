@@ -103,6 +103,10 @@ async def test_the_client_proposes_votes_and_reads_what_became_of_it() -> None:
             Question("x", "amend", amendment=AMENDMENT, options=("a", "b"), grades=3, succession=True),
         ):
             assert await client.propose(commons, question) == shown and node.asked == question
+        assert await client.comments(commons, PROPOSAL) == await node.comments(commons, PROPOSAL)
+        assert (await client.comment(commons, PROPOSAL, "Why?", on=AMENDMENT)).text == "Why?"
+        assert (await client.comment(commons, PROPOSAL, "So?")).on is None
+        assert [node.said.pop(0) for _ in range(2)] == [("Why?", AMENDMENT), ("So?", None)]
         await client.amend_proposal(commons, PROPOSAL, text="y", params={"months": 4}, words="z", stewards=(ALICE,))
         await client.amend_proposal(commons, PROPOSAL, text="y")
         await client.answer_amendment(commons, AMENDMENT, take=True)

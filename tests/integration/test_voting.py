@@ -11,6 +11,7 @@ from node_world import address_of, running, same, soon
 
 from p2pcommons.commons.assembly_bodies import close
 from p2pcommons.commons.charter_bodies import Made, erase
+from p2pcommons.commons.query import Query
 from p2pcommons.core.identity import PublicKey
 from p2pcommons.core.limits import PREV_MAX
 from p2pcommons.core.record import ZEROS, CommonsId, Plane, RecordId, Subject
@@ -94,6 +95,40 @@ async def decided(
     await together(nodes, commons)
     await nodes[1].commons.close_vote(commons, proposal)
     return await everywhere(nodes, commons, proposal)
+
+
+async def test_what_members_say_of_a_proposal_is_read_in_one_order_everywhere_and_can_be_erased(
+    village: tuple[list[Node], CommonsId],
+) -> None:
+    nodes, commons = village
+    one, two, three = nodes
+    proposal = (await one.commons.propose(commons, LICENCE)).id
+    await together(nodes, commons)
+    asked = await two.commons.comment(commons, proposal, "And the photographs?")
+    await together(nodes, commons)
+    answered = await three.commons.comment(commons, proposal, "Those too.", on=asked.id)
+    await together(nodes, commons)
+    for node in nodes:
+        said = await node.commons.comments(commons, proposal)
+        assert [(c.id, c.author, c.text, c.on, c.member) for c in said] == [
+            (asked.id, me(two), "And the photographs?", None, True),
+            (answered.id, me(three), "Those too.", asked.id, True),
+        ]
+    await refused(one.commons.comment(commons, proposal, "x", on=proposal), "unknown-comment", NotFound)
+    await refused(one.commons.comment(commons, RecordId(ZEROS), "x"), "unknown-proposal", NotFound)
+    with pytest.raises(FormError):
+        await one.commons.comment(commons, proposal, " ")
+
+    await Acting(two.runtime).write(commons, erase({asked.id: []}), subject=commons)
+    await together(nodes, commons)
+    for node in nodes:
+        assert [c.id for c in await node.commons.comments(commons, proposal)] == [answered.id], (
+            "its author took it back"
+        )
+    assert (await one.commons.search(Query())).total == 0, "what is said of a proposal is no entry"
+    await three.commons.leave(commons)
+    await together(nodes[:2], commons)
+    await refused(three.commons.comment(commons, proposal, "y"), "not-a-member")
 
 
 async def test_a_rule_is_questioned_amended_voted_closed_and_applied_the_same_everywhere(

@@ -60,6 +60,8 @@ PROMISED = [
     "outcome",
     "proposal-list",
     "proposal-show",
+    "proposal-discuss",
+    "proposal-comment",
     "proposal-amend",
     "proposal-answer",
     "entry-add",

@@ -225,7 +225,9 @@ async def test_the_late_have_a_small_share_of_the_time_while_there_is_other_work
         engine.close()
 
 
-async def test_what_is_said_meanwhile_and_after_comes_before_the_answers_and_one_wake_brings_all(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_said_meanwhile_and_after_comes_before_the_answers_and_one_wake_brings_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     told: list[str] = []
     engine = Engine(after=lambda: engine.say(told.append, "after"))
 

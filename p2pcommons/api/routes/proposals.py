@@ -26,7 +26,7 @@ from p2pcommons.core.limits import (
     WRITTEN_CHARACTERS_MAX,
 )
 from p2pcommons.errors import Refused
-from p2pcommons.node.assembly_values import MATTERS, ProposalInfo, ProposalItem, Question
+from p2pcommons.node.assembly_values import MATTERS, CommentInfo, ProposalInfo, ProposalItem, Question
 
 _WORDS: Final = ("for", "against", "abstain", "consent", "object")
 _PARAMS_MAX: Final = 16  # parameters of one rule: none has more than six
@@ -116,6 +116,17 @@ async def _answer(call: Call) -> web.StreamResponse:
     return await _told(await call.commons.answer_amendment(commons, amendment, take=call.body["take"]))
 
 
+async def _comments(call: Call) -> web.StreamResponse:
+    items, following = slice_of(await call.commons.comments(*_place(call)), call)
+    return answer_items(map(to_json, items), following)
+
+
+async def _comment(call: Call) -> web.StreamResponse:
+    return answer_json(
+        to_json(await call.commons.comment(*_place(call), call.body["text"], on=call.body["on"])), status=201
+    )
+
+
 async def _vote(call: Call) -> web.StreamResponse:
     body = call.body
     if (body["choice"] is None) == (body["grades"] is None):
@@ -183,6 +194,20 @@ OPERATIONS: Final = (
         parameters=(COMMONS_ID, in_path("amendment", ID, "the amendment: the id of its record")),
         refusals={404: f"{_HERE}; `unknown-amendment`", 403: f"{_NO_MEMBER}, `not-the-proposer`", 409: _STANDS},
         body=Fields((Member("take", Flag(), "whether its text is up to vote from now on", required=True),)),
+    ),
+    Operation(
+        "GET", "/api/v1/commons/{id}/proposals/{proposal}/comments", "listComments",
+        "What was said of it, an answer behind what it answers", _comments, answer=Listing(CommentInfo),
+        parameters=(COMMONS_ID, _PROPOSAL_ID, LIMIT, CURSOR), refusals={404: _THERE, 409: "`commons-waiting`"},
+    ),
+    Operation(
+        "POST", "/api/v1/commons/{id}/proposals/{proposal}/comments", "comment", "Say something of it, or answer a comment",
+        _comment, answer=CommentInfo, status=201, needs=Grant.OWN, parameters=(COMMONS_ID, _PROPOSAL_ID),
+        refusals={404: f"{_THERE}; `unknown-comment`", 403: _NO_MEMBER, 409: "`commons-waiting`"},
+        body=Fields((
+            Member("text", _WRITTEN, "what you say, in words that can be erased", required=True),
+            Member("on", ID, "the comment that this answers"),
+        )),
     ),
     Operation(
         "POST", "/api/v1/commons/{id}/proposals/{proposal}/ballots", "castBallot",
