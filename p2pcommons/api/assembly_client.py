@@ -59,6 +59,7 @@ class AssemblyClient:
             "params": None if question.params is None else dict(question.params),
             "words": question.words,
             "person": None if question.person is None else did_key(question.person),
+            "entry": None if question.entry is None else question.entry.hex(),
             "amendment": None if question.amendment is None else question.amendment.hex(),
             "grades": question.grades,
         }

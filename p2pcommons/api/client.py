@@ -20,6 +20,7 @@ from p2pcommons.api.assembly_client import AssemblyClient
 from p2pcommons.api.batch import NDJSON, BatchStopped
 from p2pcommons.api.batch import parse as parse_answer
 from p2pcommons.api.connection import Connection, NoAnswer, Parameters, etag_of
+from p2pcommons.api.moderation_client import ModerationClient
 from p2pcommons.api.searching import query_parameters
 from p2pcommons.api.serving import PACK_TYPE, RECORDS_HEADER
 from p2pcommons.api.wire import dump, from_json, load, parse_hex32
@@ -75,7 +76,7 @@ ADDRESS_DEFAULT: Final = "http://127.0.0.1:7420"
 T = TypeVar("T")
 
 
-class Client(AssemblyClient):
+class Client(AssemblyClient, ModerationClient):
     """A node's verbs (`p2pcommons.api.verbs.Verbs`) at an address, within `async with`."""
 
     def __init__(self, address: str = ADDRESS_DEFAULT, token: str | None = None) -> None:
@@ -277,9 +278,11 @@ class Client(AssemblyClient):
         }
         return EntryPage(tuple(found["items"]), found["total"], found["order"], found["next"], facets)
 
-    async def get_entry(self, entry: Subject, commons: CommonsId | None = None) -> EntryAnswer:
-        """One shown entry."""
-        return await self._entry("GET", f"/entries/{entry.hex()}", None, commons)
+    async def get_entry(self, entry: Subject, commons: CommonsId | None = None, *, hidden: bool = False) -> EntryAnswer:
+        """One shown entry, or a hidden one."""
+        asked = _of(commons) + ([("hidden", "true")] if hidden else [])
+        answered = await self._connection.send("GET", f"/entries/{entry.hex()}", None, asked)
+        return EntryAnswer(answered.value, etag_of(answered.headers))
 
     async def add_entry(self, commons: CommonsId, entry: EntryJson) -> EntryAnswer:
         """A new entry."""

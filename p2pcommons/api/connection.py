@@ -14,6 +14,7 @@ from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSes
 from p2pcommons.api.wire import dump, from_json, load
 from p2pcommons.errors import Conflict, FormError, NotFound, P2PCommonsError, Refused
 from p2pcommons.node.folder import new_file
+from p2pcommons.node.moderation_values import EntryHidden, HiddenInfo
 from p2pcommons.node.values import EntryAnswer, EntryChanged, EntryWithdrawn, Withdrawal
 
 Parameters = Sequence[tuple[str, str]]
@@ -170,6 +171,8 @@ def error_of(status: int, headers: Mapping[str, str], content: bytes) -> P2PComm
         return NoAnswer("no-answer", f"What answers there is no p2pcommons node (status {status}).")
     if status == 410:
         return EntryWithdrawn(from_json(Withdrawal, problem), detail)
+    if code == "entry-hidden":
+        return EntryHidden(from_json(HiddenInfo, problem), detail)
     if status == 412:
         return EntryChanged(EntryAnswer(problem["entry"], etag_of(headers)), detail)
     kinds: dict[int, type[P2PCommonsError]] = {404: NotFound, 409: Conflict, 500: P2PCommonsError, 503: NoAnswer}

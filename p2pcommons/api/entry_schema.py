@@ -182,6 +182,12 @@ _ENVELOPE: Final[Schema] = {
     "conflicts": _OTHERS | {"description": "other values of concurrent writes, by field"},
     "offered": _OTHERS | {"description": "imported values that differ from what people wrote, by field"},
     "sources": {"type": "array", "items": _TEXT},
+    "hidden": {"type": "boolean", "description": "it is not shown but to who asks for what is hidden, as you did"},
+    "lists": {
+        "type": "array",
+        "items": KEY_SCHEMA,
+        "description": "whose block lists, which this node follows, name all its authors: the rest is left out of lists",
+    },
 }
 _ENVELOPE_ALWAYS: Final = ("id", "commons", "created_at", "updated_at", "authors")
 _LEFT_ASIDE: Final[Schema] = {name: {"description": "left aside"} for name in _ENVELOPE}

@@ -22,6 +22,7 @@ from p2pcommons.errors import (
     RemoteProtocolError,
     StoreError,
 )
+from p2pcommons.node.moderation_values import EntryHidden
 from p2pcommons.node.values import EntryChanged, EntryWithdrawn
 
 _log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ STATUS: Final[tuple[tuple[type[P2PCommonsError], HTTPStatus], ...]] = (
     (Unsupported, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
     (NotReady, HTTPStatus.SERVICE_UNAVAILABLE),
     (EntryWithdrawn, HTTPStatus.GONE),
+    (EntryHidden, HTTPStatus.FORBIDDEN),
     (EntryChanged, HTTPStatus.PRECONDITION_FAILED),
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
@@ -157,6 +159,8 @@ def problem_of(error: Exception) -> web.Response:
             members = error.members
         case EntryWithdrawn():
             members = to_json(error.withdrawal)
+        case EntryHidden():
+            members = to_json(error.hidden)
         case EntryChanged():
             members = {"entry": error.present.entry}
             headers = {"ETag": f'"{error.present.etag}"'}

@@ -23,6 +23,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from p2pcommons.api.moderation_verbs import ModerationVerbs
 from p2pcommons.commons.query import Query
 from p2pcommons.core.identity import PublicKey
 from p2pcommons.core.record import CommonsId, RecordId, Subject
@@ -63,7 +64,7 @@ from p2pcommons.node.values import (
 )
 
 
-class Verbs(Protocol):
+class Verbs(ModerationVerbs, Protocol):
     """What one can ask of a node."""
 
     # -- status
@@ -314,8 +315,9 @@ class Verbs(Protocol):
         """Shown entries. NotFound `unknown-commons`; Refused `bad-cursor`."""
         ...
 
-    async def get_entry(self, entry: Subject, commons: CommonsId | None = None) -> EntryAnswer:
-        """One shown entry, in whichever followed commons it is. NotFound `unknown-entry`; EntryWithdrawn."""
+    async def get_entry(self, entry: Subject, commons: CommonsId | None = None, *, hidden: bool = False) -> EntryAnswer:
+        """One shown entry, in whichever followed commons it is. NotFound `unknown-entry`; EntryWithdrawn; EntryHidden,
+        unless `hidden` asks for what is hidden as well: it then has `hidden` set."""
         ...
 
     async def add_entry(self, commons: CommonsId, entry: EntryJson) -> EntryAnswer:

@@ -8,7 +8,7 @@ from typing import Any
 
 from p2pcommons.cli.command import Call, Command, commons_argument, entry_id, find_commons
 from p2pcommons.cli.output import text_of
-from p2pcommons.errors import FormError
+from p2pcommons.errors import FormError, Refused
 
 
 def _fields_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,8 +79,13 @@ def _id_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", type=entry_id)
 
 
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    _id_argument(parser)
+    parser.add_argument("--hidden", action="store_true", help="although it is hidden; without this one reads why")
+
+
 async def _show(call: Call) -> int:
-    found = await call.verbs.get_entry(call.arguments.id)
+    found = await call.verbs.get_entry(call.arguments.id, hidden=call.arguments.hidden)
     call.output.document(found.entry)
     _facts(call, found.entry)
     return 0
@@ -148,6 +153,30 @@ async def _restore(call: Call) -> int:
     return 0
 
 
+def _erase_arguments(parser: argparse.ArgumentParser) -> None:
+    _id_argument(parser)
+    parser.add_argument("--yes", action="store_true", help="it is meant: this cannot be undone")
+    commons_argument(parser)
+
+
+async def _erase(call: Call) -> int:
+    given = call.arguments
+    commons = await find_commons(call.verbs, given.commons) if given.commons else None
+    if not given.yes:
+        raise Refused(
+            "not-confirmed",
+            "This is for good: all that you wrote of this entry goes, here and on every node that obeys. What others wrote "
+            "stays. If it is meant, say it again with --yes.",
+        )
+    done = await call.verbs.erase_words(given.id, commons=commons)
+    call.output.document(done)
+    call.output.say(
+        f"Erased: {done.records} record{'' if done.records == 1 else 's'}. Their bytes leave this disk within 30 days; who "
+        "copied them elsewhere may have them still."
+    )
+    return 0
+
+
 async def _history(call: Call) -> int:
     from p2pcommons.api.wire import rfc3339
     from p2pcommons.core.identity import did_key
@@ -202,10 +231,11 @@ def _line(value: Any) -> str:
 
 COMMANDS = (
     Command("entry add", "add an entry", _add, _add_arguments),
-    Command("entry show", "show an entry", _show, _id_argument),
+    Command("entry show", "show an entry", _show, _show_arguments),
     Command("entry edit", "change an entry", _edit, _edit_arguments),
     Command("entry withdraw", "withdraw an entry", _withdraw, _withdraw_arguments),
     Command("entry restore", "show a withdrawn entry again", _restore, _id_argument),
+    Command("entry erase", "erase what you wrote of an entry, for good", _erase, _erase_arguments),
     Command("entry history", "who wrote what of an entry", _history, _id_argument),
     Command("entry conflicts", "entries that two people changed at once", _conflicts, _conflicts_arguments),
 )

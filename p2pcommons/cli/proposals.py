@@ -58,6 +58,10 @@ def _propose_arguments(parser: argparse.ArgumentParser) -> None:
         "--remove", metavar="KEY", help="remove a member; who is removed is out once `member remove` was said"
     )
     about.add_argument("--admit", metavar="KEY", help="let somebody in again who was removed")
+    about.add_argument("--hide", metavar="ENTRY", type=entry_id, help="hide an entry")
+    about.add_argument(
+        "--restore", metavar="ENTRY", type=entry_id, help="show an entry again that is hidden: an appeal"
+    )
     about.add_argument(
         "--steward", metavar="KEY", action="append", default=[], help="who are to be stewards; repeat it"
     )
@@ -80,7 +84,7 @@ def _propose_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def _propose(call: Call) -> int:
-    from p2pcommons.core.record import RecordId
+    from p2pcommons.core.record import RecordId, Subject
     from p2pcommons.node.assembly_values import Question
 
     given = call.arguments
@@ -88,10 +92,12 @@ async def _propose(call: Call) -> int:
         "rule": given.rule,
         "remove": given.remove,
         "admit": given.admit,
+        "hide": given.hide,
+        "restore": given.restore,
         "steward": given.steward,
         "amend": given.amendment,
     }
-    person = given.remove or given.admit
+    person, entry = given.remove or given.admit, given.hide or given.restore
     made = await call.verbs.propose(
         await find_commons(call.verbs, given.commons),
         Question(
@@ -101,6 +107,7 @@ async def _propose(call: Call) -> int:
             params=dict(given.params) or None,
             words=given.words,
             person=None if person is None else _keys([person])[0],
+            entry=None if entry is None else Subject(entry),
             stewards=_keys(given.steward),
             succession=given.succession,
             amendment=None if given.amendment is None else RecordId(given.amendment),
@@ -232,7 +239,10 @@ async def _close(call: Call) -> int:
 
 COMMANDS = (
     Command(
-        "propose", "propose a text, a change of a rule, or what is to become of a member", _propose, _propose_arguments
+        "propose",
+        "propose a text, a change of a rule, or what is to become of a member or an entry",
+        _propose,
+        _propose_arguments,
     ),
     Command("vote", "vote on a proposal, or change your vote", _vote, _vote_arguments),
     Command("close", "closers: publish what you count of a vote", _close, _close_arguments),

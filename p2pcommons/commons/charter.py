@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, Self
 
+from p2pcommons.commons.assembly import Assembly
 from p2pcommons.commons.doors import (
     BALLOT_PREFIX,
     ERASE,
@@ -23,6 +24,7 @@ from p2pcommons.commons.former import Chains, Departures, Former, departures
 from p2pcommons.commons.grounding import Door, Grounds, Way, ground
 from p2pcommons.commons.growing import Ground, is_head
 from p2pcommons.commons.membership import Membership, persons
+from p2pcommons.commons.moderating import Moderating, may_hide_something
 from p2pcommons.commons.removal_bodies import LEAVE, REMOVE
 from p2pcommons.core.encoding import encode
 from p2pcommons.core.identity import TAG_CHARTER
@@ -100,6 +102,7 @@ class Charter:
     entrances: tuple[Entrance, ...] = ()  # ascending by id
     erased: Mapping[bytes, frozenset[str]] = field(default_factory=dict)  # by stewards: whoever wrote the record
     erased_own: Mapping[bytes, tuple[Erasure, ...]] = field(default_factory=dict)  # by others: counts on own records
+    hidden: frozenset[bytes] = frozenset()  # entries that are not shown, but to who asks (chapter 23)
     digest: bytes = b""  # 32 bytes: hash of the charter view, part of `state`
     _recoveries: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)  # recovery hash → key
     _persons: Mapping[bytes, Member] = field(default_factory=dict, repr=False)
@@ -107,6 +110,7 @@ class Charter:
     _heads: tuple[_Head, ...] = field(default=(), repr=False)  # latest first
     _anchors: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
     _ground: Ground | None = field(default=None, repr=False, compare=False)
+    _moderating: Moderating | None = field(default=None, repr=False, compare=False)  # None: nothing was ever hidden
 
     def counts(self, record: bytes, author: bytes) -> bool:
         """Whether this catalogue record of this key counts in views (CHARTER-35).
@@ -129,6 +133,11 @@ class Charter:
         ground, more = self._ground, {r.id: r for r in records if r.id not in self.set_ids}
         if ground is None or self.ungrounded:
             return None
+        moderating = self._moderating
+        if moderating is None and any(map(may_hide_something, more.values())):
+            return None
+        if moderating is not None and moderating.size != len(self.set_ids):
+            return None  # it took records that came into no set after all: a disk was full, say
         ids, heads, anchors = set(self.set_ids), dict.fromkeys(self._heads), dict(self._anchors)
         by_id = {head.id: head for head in self._heads}
         while more:
@@ -138,6 +147,8 @@ class Charter:
                 if record.body is None or header.author not in self.admitted or not ground.takes(record):
                     return None
                 if header.plane != Plane.CHARTER or commons_of(record) != self.commons:
+                    return None
+                if moderating is not None and not moderating.take(record):
                     return None
                 del more[record.id]
                 ids.add(record.id)
@@ -153,13 +164,15 @@ class Charter:
             if not ready:
                 return None
         latest = tuple(sorted(heads, reverse=True))
-        return replace(
+        grown = replace(
             self,
             set_ids=frozenset(ids),
             heads=tuple(head.id for head in latest),
+            hidden=frozenset() if moderating is None else moderating.hidden(),
             _heads=latest,
             _anchors=anchors,
         )
+        return grown if grown.hidden == self.hidden else replace(grown, digest=_digest(view_value(grown)))
 
     def person(self, key: bytes) -> Member | None:
         """The member that a key belongs to; None for a key that never stood here, or is out."""
@@ -263,6 +276,7 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
     announced = content.get("announced")
     erased, erased_own = _erasures(in_set, grounds, membership, gone, everybody)
     heads = _heads(in_set)
+    moderating = _moderating(in_set, grounds, membership, gone, everybody)
     charter = Charter(
         commons=CommonsId(grounds.commons),
         founded=True,
@@ -287,6 +301,7 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
         entrances=entrances,
         erased=erased,
         erased_own=erased_own,
+        hidden=frozenset() if moderating is None else moderating.hidden(),
         _recoveries={
             door.recovery: door.key  # ancestors come first: a rotated key takes the place of the old one
             for door in grounds.doors
@@ -302,6 +317,7 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
         _heads=heads,
         _anchors=_anchors(in_set, grounds, membership),
         _ground=_ground(in_set, grounds),
+        _moderating=moderating,
     )
     return replace(charter, digest=_digest(view_value(charter)))
 
@@ -327,6 +343,8 @@ def view_value(charter: Charter) -> dict[str, Any]:
     }
     if charter.former:
         view["former"] = [[m.key, m.keys, m.how, m.by, m.since] for m in charter.former]
+    if charter.hidden:
+        view["hidden"] = sorted(charter.hidden)
     if charter.limits:
         view["kept"] = sorted(charter.kept)
         view["limits"] = [[k, [sorted(heads) for heads in charter.limits[k]]] for k in sorted(charter.limits)]
@@ -462,6 +480,20 @@ def _ground(in_set: Sequence[Record], grounds: Grounds) -> Ground:
     for record in in_set:
         shape.put(record)
     return shape
+
+
+def _moderating(
+    in_set: Sequence[Record],
+    grounds: Grounds,
+    membership: Membership,
+    gone: Departures,
+    everybody: Sequence[Member],
+) -> Moderating | None:
+    """What hides entries; None where nobody ever hid one, or proposed to: then it costs nothing."""
+    if not any(map(may_hide_something, in_set)):
+        return None
+    shown = {key: member.key for member in everybody for key in member.keys}
+    return Moderating(gone.assembly or Assembly(grounds, membership), in_set, membership.admitted, shown)
 
 
 def _anchors(in_set: Sequence[Record], grounds: Grounds, membership: Membership) -> dict[bytes, bytes]:

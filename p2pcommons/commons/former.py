@@ -46,6 +46,7 @@ class Departures:
     limits: Mapping[bytes, Chains] = field(default_factory=dict)  # by key of who is out; missing: all counts
     kept: frozenset[bytes] = frozenset()  # catalogue records that count all the same
     _some: tuple[Departure, ...] = ()
+    assembly: Assembly | None = None  # that this was found by
     _by_role: Callable[[int], Mapping[bytes, bytes]] | None = None
     _closes: Callable[[Way], bool] | None = None
 
@@ -93,6 +94,7 @@ def departures(grounds: Grounds, membership: Membership) -> Departures:
         limits=_limits(some, cut, membership.admitted),
         kept=kept,
         _some=some,
+        assembly=assembly,
         _by_role=lambda within: removals.by_role(within, cut),
         _closes=lambda way: closes(grounds.records[way.id]),
     )

@@ -33,7 +33,11 @@ class CommonsMeaning:
         return EntryRow(subject, None, record.id, view_digest(subject, view.canonical()), document(view))
 
     def row(self, subject: bytes, records: Sequence[Record], charter: Charter) -> EntryRow:
-        """The entry that these records about one subject make."""
+        """The entry that these records about one subject make; a hidden one is found by nobody."""
+        made = self._row(subject, records, charter)
+        return made._replace(document=None) if subject in charter.hidden else made
+
+    def _row(self, subject: bytes, records: Sequence[Record], charter: Charter) -> EntryRow:
         if len(records) == 1:
             record = records[0]
             author = record.header.author

@@ -17,6 +17,8 @@ from p2pcommons.commons.doors import remembered_verify
 from p2pcommons.commons.grounding import Grounds, ground
 from p2pcommons.commons.membership import Membership as Standing
 from p2pcommons.commons.minutes import Minutes, minutes, revised
+from p2pcommons.commons.moderating import Moderating
+from p2pcommons.commons.moderation import Moderation
 from p2pcommons.commons.rules import Rules
 from p2pcommons.commons.written import read_text
 from p2pcommons.core.record import ZEROS, CommonsId, Record
@@ -38,6 +40,8 @@ class Moment(NamedTuple):
     minutes: Minutes
     revised: Mapping[bytes, str]  # outcomes that were in force here and are no more, and why
     texts: Callable[[Iterable[bytes]], dict[bytes, str]]  # by their hashes, those that are here
+    moderation: Callable[[], Moderation]  # what is hidden, what waits, whose lists say what
+    reader: SqliteReader  # of this moment, for what else is asked of it
 
     @property
     def rules(self) -> Rules:
@@ -103,6 +107,8 @@ class Assemblies:
                 folded.minutes,
                 {one.proposal: one.why for one in undone},
                 texts,
+                lambda: folded.moderation(charter),
+                reader,
             )
             return question(moment), None if holding <= before else b"".join(sorted(before | holding))
 
@@ -140,6 +146,19 @@ class Folded:
         self.grounds = ground({record.id: record for record in records}, charter.commons, remembered_verify)
         self.assembly = Assembly(self.grounds, Standing(self.grounds))
         self.minutes = minutes(self.assembly)
+        self._moderating: Moderating | None = None  # from the first question on
+        self._moderation: Moderation | None = None  # as it is now
+
+    def moderation(self, charter: Charter) -> Moderation:
+        """What is hidden, what waits, whose lists say what. `charter`: the one that this was folded for."""
+        if self._moderating is None:
+            shown = {key: one.key for one in charter.members for key in one.keys}
+            shown |= {key: one.key for one in charter.former for key in one.keys}
+            in_set = (record for record in self.grounds.records.values() if record.id in self._ids)
+            self._moderating = Moderating(self.assembly, in_set, charter.admitted, shown)
+        if self._moderation is None:
+            self._moderation = self._moderating.moderation()
+        return self._moderation
 
     def come_to(self, reader: SqliteReader, ids: frozenset[bytes]) -> bool:
         """Take what a greater set has more; False where it has to be folded anew."""
@@ -154,7 +173,10 @@ class Folded:
         for record in ancestors_first(records):
             if not self.assembly.take(record):
                 return False
+            if self._moderating is not None:
+                self._moderating.note(record)
         self._ids = ids
+        self._moderation = None
         self.minutes = minutes(self.assembly)
         return True
 

@@ -10,8 +10,8 @@ from p2pcommons.core.identity import PublicKey
 from p2pcommons.core.record import CommonsId, RecordId, Subject
 from p2pcommons.node.values import Hash, Instant
 
-MATTERS = ("text", "rule", "admit", "remove", "steward", "amend")
-"""What one may propose here. Where others proposed to hide, to show again or to assess, that is shown too."""
+MATTERS = ("text", "rule", "admit", "remove", "hide", "restore", "steward", "amend")
+"""What one may propose here. Where others proposed to assess, that is shown too."""
 
 APPLIED = ("no", "yes", "revised")
 """What `applied` may be: `yes` while an outcome holds, `revised` where it held on this node and was undone."""
@@ -27,6 +27,7 @@ class Question:
     params: Mapping[str, Any] | None = None  # those that change
     words: str | None = None  # how the rule is to read from then on, in people's own words
     person: PublicKey | None = None  # matters "admit" and "remove"
+    entry: Subject | None = None  # matters "hide" and "restore"
     stewards: tuple[PublicKey, ...] = ()  # matter "steward"
     succession: bool = False  # and those there were are gone
     amendment: RecordId | None = None  # matter "amend"

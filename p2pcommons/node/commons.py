@@ -30,10 +30,21 @@ from p2pcommons.node.entries import Entries
 from p2pcommons.node.evidence import Measuring
 from p2pcommons.node.forking import Forking
 from p2pcommons.node.membership import Membership
+from p2pcommons.node.moderation_values import (
+    BlockListInfo,
+    ErasedInfo,
+    HiddenInfo,
+    QueueInfo,
+    ReportInfo,
+    ReviewInfo,
+    ShownInfo,
+)
 from p2pcommons.node.nearby import nearby_commons
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.notices import notices
+from p2pcommons.node.own_words import OwnWords
 from p2pcommons.node.parting import Parting
+from p2pcommons.node.protecting import Protecting
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.stewardship import Stewardship
 from p2pcommons.node.upkeep import Upkeep, digest_info
@@ -100,7 +111,9 @@ class Commons:
         self._parting = Parting(runtime, self._membership, self._assemblies)
         self._voting = Voting(runtime, self._membership, self._assemblies)
         self._discussing = Discussing(runtime, self._membership, self._assemblies)
-        self._entries = Entries(runtime, self._membership)
+        self._protecting = Protecting(runtime, self._membership, self._assemblies)
+        self._own_words = OwnWords(runtime, self._membership)
+        self._entries = Entries(runtime, self._membership, self._protecting)
         self._beginnings = Beginnings(runtime, self._membership, self._assemblies)
         self._forking = Forking(runtime, self._membership, self._beginnings)
         dialling = neighbours is not None and neighbours.dials
@@ -342,6 +355,7 @@ class Commons:
         """Forget a commons and its records."""
         self._runtime.check_followed(commons)
         await self._runtime.run(lambda: self._runtime.replica.unfollow(commons))
+        await self._protecting.forget(commons)
         self._follow_changed()
 
     async def invite(self, commons: CommonsId, *, uses: int = 1, days: int = 30) -> Invitation:
@@ -514,9 +528,9 @@ class Commons:
         """Shown entries."""
         return await self._entries.search(query)
 
-    async def get_entry(self, entry: Subject, commons: CommonsId | None = None) -> EntryAnswer:
-        """One shown entry."""
-        return await self._entries.get(entry, commons)
+    async def get_entry(self, entry: Subject, commons: CommonsId | None = None, *, hidden: bool = False) -> EntryAnswer:
+        """One shown entry, or a hidden one."""
+        return await self._entries.get(entry, commons, hidden=hidden)
 
     async def add_entry(self, commons: CommonsId, entry: EntryJson) -> EntryAnswer:
         """A new entry."""
@@ -572,6 +586,59 @@ class Commons:
         """Add many entries."""
         return await batch(self._runtime, self._membership, commons, lines)
 
+    # -- moderation
+
+    async def report_entry(
+        self, entry: Subject, reason: str, text: str | None = None, *, commons: CommonsId | None = None
+    ) -> ReportInfo:
+        """Ask those who may to look at an entry."""
+        return await self._protecting.report(await self._entries.place(entry, commons), entry, reason, text)
+
+    async def hide_entry(
+        self, entry: Subject, reason: str, text: str | None = None, *, commons: CommonsId | None = None
+    ) -> HiddenInfo:
+        """Hide an entry, with a reason."""
+        return await self._protecting.hide(await self._entries.place(entry, commons), entry, reason, text)
+
+    async def unhide_entry(self, entry: Subject, *, commons: CommonsId | None = None) -> ShownInfo:
+        """Undo hidings of an entry."""
+        return await self._protecting.unhide(await self._entries.place(entry, commons), entry)
+
+    async def review_reports(self, entry: Subject, *, commons: CommonsId | None = None) -> ReviewInfo:
+        """Answer the reports on an entry: it stays."""
+        return await self._protecting.review(await self._entries.place(entry, commons), entry)
+
+    async def moderation_queue(self, commons: CommonsId) -> QueueInfo:
+        """Reports that wait."""
+        return await self._protecting.queue(commons)
+
+    async def hidden_entries(self, commons: CommonsId) -> tuple[HiddenInfo, ...]:
+        """All that is hidden, and why."""
+        return await self._protecting.hidden(commons)
+
+    async def block_lists(self, commons: CommonsId) -> tuple[BlockListInfo, ...]:
+        """Block lists, one's own first."""
+        return await self._protecting.block_lists(commons)
+
+    async def change_block_list(
+        self,
+        commons: CommonsId,
+        *,
+        add: Sequence[PublicKey] = (),
+        remove: Sequence[PublicKey] = (),
+        reason: str = "other",
+    ) -> BlockListInfo:
+        """Change one's own block list."""
+        return await self._protecting.change_block_list(commons, add, remove, reason)
+
+    async def follow_block_list(self, commons: CommonsId, person: PublicKey, *, follow: bool = True) -> BlockListInfo:
+        """Go by somebody's block list on this node, or do so no more."""
+        return await self._protecting.follow_list(commons, person, follow=follow)
+
+    async def erase_words(self, entry: Subject, *, commons: CommonsId | None = None) -> ErasedInfo:
+        """Erase what one wrote about an entry."""
+        return await self._own_words.erase(await self._entries.place(entry, commons), entry)
+
     # -- changes
 
     async def changes(self, since: int, limit: int) -> Sequence[Change]:
@@ -605,9 +672,13 @@ class Commons:
             while True:
                 page = _paged(query, cursor)
                 found = await self._runtime.read(lambda reader, page=page: reader.search(page))  # type: ignore[misc]
-                yield b"".join(
-                    chosen.encode(entry_json(view_from_bytes(hit.subject, hit.view), hit.commons)) for hit in found.hits
-                )
+                views = [(view_from_bytes(hit.subject, hit.view), hit.commons) for hit in found.hits]
+                shown = [
+                    entry_json(view, place)
+                    for view, place in views
+                    if not await self._protecting.lists_against(place, view.authors)
+                ]
+                yield b"".join(map(chosen.encode, shown))
                 cursor = found.cursor
                 if cursor is None:
                     return

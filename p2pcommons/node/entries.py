@@ -14,7 +14,7 @@ from p2pcommons.commons.draft import draft_from_json, edit_body_change, edit_bod
 from p2pcommons.commons.edit import EDIT, WITHDRAW
 from p2pcommons.commons.entry import EntryView, entry_record, predecessors, view_from_bytes, view_tag
 from p2pcommons.commons.entry_json import entry_json, history_body
-from p2pcommons.commons.query import Query
+from p2pcommons.commons.query import Hit, Query
 from p2pcommons.core.clock import to_ms
 from p2pcommons.core.encoding import pack_ordered
 from p2pcommons.core.identity import PublicKey, did_key
@@ -23,6 +23,8 @@ from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, Subject, 
 from p2pcommons.core.seal import encode_pack
 from p2pcommons.errors import NotFound, Refused
 from p2pcommons.node.membership import Membership
+from p2pcommons.node.moderation_values import EntryHidden, HiddenInfo
+from p2pcommons.node.protecting import Protecting
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import (
     Blob,
@@ -43,14 +45,16 @@ from p2pcommons.sync.replica import Draft
 
 T = TypeVar("T")
 SUBJECT_BYTES: Final = 32
+_HIDINGS_TOLD: Final = 5  # in one line of text; the values hold all
 
 
 class Entries:
     """What one can do with entries, one at a time."""
 
-    def __init__(self, runtime: Runtime, membership: Membership) -> None:
+    def __init__(self, runtime: Runtime, membership: Membership, protecting: Protecting) -> None:
         self._runtime = runtime
         self._membership = membership
+        self._protecting = protecting
 
     # -- reading
 
@@ -60,7 +64,7 @@ class Entries:
             self._runtime.check_followed(commons)
         found = await self._runtime.read(lambda reader: reader.search(query))
         return EntryPage(
-            items=tuple(entry_json(view_from_bytes(h.subject, h.view), h.commons) for h in found.hits),
+            items=await self._items(found.hits),
             total=found.total,
             order=found.order,
             next=found.cursor,
@@ -70,17 +74,26 @@ class Entries:
             },
         )
 
-    async def get(self, entry: Subject, commons: CommonsId | None) -> EntryAnswer:
-        """One shown entry. NotFound `unknown-entry`; EntryWithdrawn."""
+    async def get(self, entry: Subject, commons: CommonsId | None, *, hidden: bool) -> EntryAnswer:
+        """One shown entry, or `hidden` a hidden one. NotFound `unknown-entry`; EntryWithdrawn; EntryHidden."""
 
-        def look(reader: SqliteReader) -> EntryAnswer:
+        def look(reader: SqliteReader) -> tuple[CommonsId, EntryView]:
             with reader.moment():
                 found = self._place(reader, entry, commons)
                 hit = reader.entry(found, entry)
                 assert hit is not None
-                return self._answer(view_from_bytes(entry, hit.view), found)
+                return found, view_from_bytes(entry, hit.view)
 
-        return await self._runtime.read(look)
+        place, view = await self._runtime.read(look)
+        why = await self._protecting.why_hidden(place, entry, view.authors)
+        if why is not None and not hidden:
+            raise EntryHidden(why, _hidden_detail(why))
+        answer = self._answer(view, place)
+        return answer if why is None else EntryAnswer({**answer.entry, "hidden": True}, answer.etag)
+
+    async def place(self, entry: Subject, commons: CommonsId | None) -> CommonsId:
+        """The commons an entry is in. NotFound `unknown-entry`, `unknown-commons`."""
+        return await self._runtime.read(lambda reader: self._place(reader, entry, commons))
 
     async def conflicts(self, commons: CommonsId | None, limit: int, cursor: str | None) -> Page[EntryJson]:
         """Shown entries in which concurrent writes wait for a decision."""
@@ -88,7 +101,16 @@ class Entries:
             self._runtime.check_followed(commons)
         chosen = () if commons is None else (commons,)
         found = await self._runtime.read(lambda reader: reader.conflicts(chosen, limit, cursor))
-        return Page(tuple(entry_json(view_from_bytes(h.subject, h.view), h.commons) for h in found.hits), found.cursor)
+        return Page(await self._items(found.hits), found.cursor)
+
+    async def _items(self, hits: Sequence[Hit]) -> tuple[EntryJson, ...]:
+        """Entries of a list; of those by keys on block lists that this node follows, whose lists these are."""
+        found = []
+        for hit in hits:
+            view = view_from_bytes(hit.subject, hit.view)
+            lists = await self._protecting.lists_against(hit.commons, view.authors)
+            found.append(_unshown(view, hit.commons, lists) if lists else entry_json(view, hit.commons))
+        return tuple(found)
 
     async def history(
         self, entry: Subject, commons: CommonsId | None, limit: int, cursor: str | None
@@ -166,7 +188,9 @@ class Entries:
         if len(places) > 1:
             for place in places:
                 hit = reader.entry(place, entry)
-                if hit is not None and view_from_bytes(entry, hit.view).shown:
+                charter = self._runtime.replica.charters().get(place)
+                hidden = charter is not None and entry in charter.hidden
+                if hit is not None and not hidden and view_from_bytes(entry, hit.view).shown:
                     return place
         return places[0]
 
@@ -298,6 +322,29 @@ def _withdrawal(view: EntryView, commons: CommonsId) -> Withdrawal:
         PublicKey(view.withdrawn.by),
         Instant(to_ms(view.withdrawn.time)),
         view.withdrawn.reason,
+    )
+
+
+def _unshown(view: EntryView, commons: CommonsId, lists: Sequence[PublicKey]) -> EntryJson:
+    """What a list has of an entry by keys that this node does not show: that it is there, and whose block lists say so."""
+    shown = entry_json(view, commons)
+    kept = {name: shown[name] for name in ("id", "commons", "created_at", "updated_at", "authors")}
+    return {**kept, "lists": [did_key(person) for person in lists]}
+
+
+def _hidden_detail(hidden: HiddenInfo) -> str:
+    said = [f"by {did_key(one.person)}: {one.reason}" for one in hidden.hidings[:_HIDINGS_TOLD]]
+    if hidden.proposal is not None:
+        said = [f"by a vote of the members: `p2pcommons outcome {hidden.proposal.hex()[:8]}`", *said]
+    if not said:
+        people = ", ".join(map(did_key, hidden.lists))
+        return (
+            f"This node does not show what its authors write: they are on the block list of {people}, which it follows. "
+            "To see it all the same, ask for what is hidden (`p2pcommons entry show ID --hidden`)."
+        )
+    return (
+        f"This entry was hidden {'; '.join(said)}. To see it all the same, ask for what is hidden (`p2pcommons entry show "
+        f'ID --hidden`). Against it one can appeal: p2pcommons propose "WHY" --restore {hidden.entry.hex()}'
     )
 
 

@@ -21,7 +21,7 @@ from p2pcommons.node.assembly_values import MATTERS, Question
 _SHOWN: Final = "`p2pcommons member list` shows the keys."
 _BELONGS: Final = {
     "rule": ("rule", "params", "words"), "admit": ("person",), "remove": ("person",), "steward": ("stewards", "succession"),
-    "amend": ("amendment",), "text": (),
+    "amend": ("amendment",), "hide": ("entry",), "restore": ("entry",), "text": (),
 }  # fmt: skip
 """By matter, the members of a question that say what it is about; `options` and `grades` belong to its mode."""
 
@@ -30,7 +30,7 @@ def new_proposal(moment: Moment, question: Question, me: bytes, text: bytes, wor
     """A proposal whose past is all of this moment. `text`, `words`: hashes of what is written.
 
     Refused `unknown-matter`, `bad-proposal`, `unknown-rule`, `bad-params`, `bad-options`, `bad-closers`; Conflict
-    `not-by-vote`, `not-silent`, `already-a-member`, `unknown-amendment`; NotFound `unknown-member`.
+    `not-by-vote`, `not-silent`, `already-a-member`, `unknown-amendment`, `unknown-entry`; NotFound `unknown-member`.
     """
     matter, rules = question.matter, moment.rules
     _check_belongs(question)
@@ -122,6 +122,8 @@ def _effect(moment: Moment, question: Question, words: bytes | None, electors: M
             "text": words or now.text or ZEROS,
             "version": now.version,
         }
+    if matter in ("hide", "restore"):
+        return {"entry": _entry(moment, question.entry)}
     if matter in ("admit", "remove"):
         return {"person": _person(matter, question.person, electors)}
     if matter == "steward":
@@ -133,6 +135,14 @@ def _effect(moment: Moment, question: Question, words: bytes | None, electors: M
             )
         return {"amendment": question.amendment}
     return {}
+
+
+def _entry(moment: Moment, entry: bytes | None) -> bytes:
+    if entry is None:
+        raise Refused("bad-proposal", "Say which entry: give its id.")
+    if moment.reader.entry(moment.charter.commons, entry) is None:
+        raise Conflict("unknown-entry", "No entry of this commons has this id: `p2pcommons search WORDS` finds them.")
+    return entry
 
 
 def _person(matter: str, person: bytes | None, electors: Mapping[bytes, bytes]) -> bytes:

@@ -237,7 +237,7 @@ class Holding(Generic[C]):
             self._store.drop_records(self.commons, leaving)
             self._want_no_more(leaving)
             touched = self._drop_authors(unadmitted) | self._erase_and_restore(before, judged)
-            touched |= self._count_anew(before, judged)
+            touched |= self._count_anew(before, judged) | self._hide_and_show(before, judged)
             self._refold(touched)
         self._sketches.left()
         self._waiting.admit(entering)
@@ -288,6 +288,11 @@ class Holding(Generic[C]):
                 if record.header.plane == Plane.CATALOGUE and before.counts(*name) != after.counts(*name):
                     subjects.add(record.header.subject)
         return subjects
+
+    def _hide_and_show(self, before: C | None, after: C) -> set[bytes]:
+        """The entries kept here that are hidden from now on, or are so no more."""
+        changed = after.hidden if before is None else before.hidden ^ after.hidden
+        return set(self._store.entries(self.commons, sorted(changed))) if changed else set()
 
     def ranges(self, plane: int) -> RangeIndex:
         """The places of one set; built at the first opening, kept up from then on."""
@@ -403,7 +408,8 @@ class Holding(Generic[C]):
         singles: list[EntryRow] = []
         for subject, found in by_subject.items():
             one = found[0]
-            if len(found) > 1 or subject in known or one.body is None or not charter.counts(one.id, one.header.author):
+            plain = len(found) == 1 and subject not in known and one.body is not None and subject not in charter.hidden
+            if not plain or not charter.counts(one.id, one.header.author):
                 others.add(subject)
             else:
                 singles.append(single_row(one, read.get(one.id)))

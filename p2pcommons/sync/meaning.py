@@ -59,6 +59,11 @@ class CharterSets(Protocol):
         ...
 
     @property
+    def hidden(self) -> frozenset[bytes]:
+        """Entries whose rows have no document: nobody finds them, whatever is in their views."""
+        ...
+
+    @property
     def name(self) -> str:
         """What people call the commons; empty where its founding record is not here."""
         ...

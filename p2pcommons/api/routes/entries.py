@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from p2pcommons.api.auth import Grant
-from p2pcommons.api.forms import COMMONS, ENTRY, NO_ZERO, Text
+from p2pcommons.api.forms import COMMONS, ENTRY, NO_ZERO, Flag, Text
 from p2pcommons.api.operation import Call, Listing, Operation, answer, answer_items, answer_json, etags
 from p2pcommons.api.schema import CURSOR, LIMIT, SEARCH_CURSOR, Free, Parameter, in_path
 from p2pcommons.api.searching import SEARCH, query_of
@@ -52,7 +52,8 @@ async def _add(call: Call) -> web.StreamResponse:
 
 
 async def _get(call: Call) -> web.StreamResponse:
-    found = await call.commons.get_entry(call.arguments["id"], call.arguments["commons"])
+    arguments = call.arguments
+    found = await call.commons.get_entry(arguments["id"], arguments["commons"], hidden=arguments["hidden"])
     if found.etag in (etags(call.request, "If-None-Match") or ()):
         return web.Response(status=304, headers={"ETag": f'"{found.etag}"'})
     return _entry(found)
@@ -118,8 +119,9 @@ OPERATIONS: Final = (
         refusals=_TO | {410: "`withdrawn`: its `source` names an entry that was withdrawn, and stays so"},
     ),
     Operation(
-        "GET", "/api/v1/entries/{id}", "getEntry", "One entry, with its `ETag`", _get, answer=SHOWN, parameters=_ONE,
-        refusals=_GONE,
+        "GET", "/api/v1/entries/{id}", "getEntry", "One entry, with its `ETag`", _get, answer=SHOWN,
+        parameters=(*_ONE, Parameter("hidden", Flag(), "a hidden one as well", default=False)),
+        refusals=_GONE | {403: "`entry-hidden`, with by whom, why, and how to see it all the same (`HiddenInfo`)"},
     ),
     Operation(
         "PATCH", "/api/v1/entries/{id}", "changeEntry",

@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from p2pcommons.api.auth import Grant
-from p2pcommons.api.forms import ID, KEY, NO_ZERO, NOT_BLANK, Choice, Flag, Integer, Items, Named, Text
+from p2pcommons.api.forms import ENTRY, ID, KEY, NO_ZERO, NOT_BLANK, Choice, Flag, Integer, Items, Named, Text
 from p2pcommons.api.operation import Call, Listing, Operation, answer_items, answer_json, slice_of
 from p2pcommons.api.routes.commons import COMMONS_ID
 from p2pcommons.api.schema import CURSOR, LIMIT, Fields, Member, in_path
@@ -154,7 +154,7 @@ OPERATIONS: Final = (
         refusals={
             404: _HERE, 403: _NO_MEMBER,
             409: "`bad-proposal`, `bad-params`, `bad-options`, `bad-closers`: not by the rules in force; `not-by-vote`, "
-            "`not-silent`, `already-a-member`, `unknown-member`, `unknown-amendment`: not as things stand; `commons-waiting`",
+            "`not-silent`, `already-a-member`, `unknown-member`, `unknown-entry`, `unknown-amendment`: not as things stand; `commons-waiting`",
         },
         body=Fields((
             Member("text", _WRITTEN, "for people: what, and why", required=True),
@@ -163,6 +163,7 @@ OPERATIONS: Final = (
             Member("params", _PARAMS, "matter `rule`: those of its parameters that change"),
             Member("words", _WRITTEN, "matter `rule`: how it is to read from then on, in words of your own"),
             Member("person", KEY, "matters `admit` (again, who was removed) and `remove`: a key of theirs"),
+            Member("entry", ENTRY, "matters `hide` and `restore` (to show again): the entry"),
             Member("stewards", _STEWARDS, "matter `steward`: who are to be stewards", default=()),
             Member("succession", Flag(), "matter `steward`: since those there were are gone", default=False),
             Member("amendment", ID, "matter `amend`: one that its proposer did not take"),
