@@ -177,6 +177,13 @@ NOTICES: Final[Mapping[str, tuple[str, str]]] = {
     ),
 }  # fmt: skip
 
+# Why somebody reports or hides an entry.
+REASONS: Final[Mapping[str, str]] = {
+    "spam": N_("Advertising"), "harm": N_("Threats or insults"), "personal": N_("Somebody's private matters"),
+    "rights": N_("Somebody else's rights"), "false": N_("Not true"), "duplicate": N_("Here twice"),
+    "other": N_("Something else"),
+}  # fmt: skip
+
 # What refusals mean to people, by code as HTTP shows it.
 REFUSALS: Final[Mapping[str, str]] = {
     "unknown-commons": N_("This node does not follow that commons. The list of commons shows those it follows."),
@@ -191,6 +198,14 @@ REFUSALS: Final[Mapping[str, str]] = {
     "unknown-member": N_("No member has this key."),
     "unknown-entrance": N_("There is no such way in."),
     "not-a-member": N_("You follow this commons but are not a member. Ask a member for an invitation."),
+    "not-allowed": N_("By the rules of this commons you may not do this. Report the entry to those who may, or propose it to the members."),
+    "by-vote": N_("By the rules of this commons only a vote of its members hides an entry. Propose it to them."),
+    "shown-by-vote": N_("The members voted to show this entry: only another vote hides it."),
+    "hidden-by-vote": N_("The members voted to hide this entry: only another vote shows it."),
+    "not-hidden": N_("This entry is not hidden: there is nothing to undo."),
+    "nothing-reported": N_("No report on this entry waits."),
+    "nothing-of-yours": N_("Nothing that you wrote stands there."),
+    "yourself": N_("That is your own key."),
     "not-withdrawn": N_("Someone changed this entry at the same time, which keeps it. Look at it, then withdraw it again."),
     "entry-changed": N_("Someone changed this entry since you last saw it. Look at it again, then repeat your change."),
     "bad-cursor": N_("This page of the list is not there any more. Start the list again."),
@@ -236,6 +251,16 @@ DONE: Final[Mapping[str, str]] = {
     "unchanged": N_("Nothing was changed."),
     "settled": N_("Settled."),
     "restored": N_("It is shown again."),
+    "did-report": N_("Reported. Those who may hide will look at it."),
+    "did-hide": N_("Hidden."),
+    "did-unhide": N_("It is shown again."),
+    "did-unhide-some": N_("What you may undo is undone. Others hid it as well."),
+    "did-review": N_("Answered: it stays."),
+    "did-erase": N_("What you wrote here is erased."),
+    "list-add": N_("On your list."),
+    "list-remove": N_("Off your list."),
+    "list-follow": N_("This node goes by that list now, and tells nobody."),
+    "list-unfollow": N_("This node goes by that list no more."),
     "created": N_("The commons is there. You are its first member."),
     "forked": N_("The new commons is there, with its entries. You are its first member."),
     "followed": N_("This node follows the commons now."),

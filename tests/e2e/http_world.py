@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import aiohttp
 
 from p2pcommons.api.client import Client
+from p2pcommons.api.verbs import Verbs
 from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.core.identity import did_key, parse_did_key
 from p2pcommons.core.record import CommonsId, Subject
@@ -120,6 +121,18 @@ async def parted(alice: Client, place: Path) -> dict[str, str]:
     return {**names, "gens": gens.hex(), "partir": partir.hex()}
 
 
+async def moderated(alice: Verbs, commons: CommonsId) -> dict[str, str]:
+    """Entries that are hidden, reported, and to be hidden or erased; the names of them."""
+    names = {}
+    for name in ("hidden", "shown", "reported", "hiding", "erased"):
+        added = await alice.add_entry(commons, {"type": "text", "title": f"Mot {name}"})
+        names[name] = str(added.entry["id"])
+    for name in ("hidden", "shown"):
+        await alice.hide_entry(Subject(bytes.fromhex(names[name])), "harm", "Une insulte.")
+    await alice.report_entry(Subject(bytes.fromhex(names["reported"])), "false", "Ce n’est pas vrai.")
+    return names
+
+
 async def furnish(node: NodeProcess, place: Path) -> dict[str, str]:
     """Put something of everything into a node; the names of it."""
     async with node.client() as alice, local_client(place / "bob") as bob:
@@ -134,6 +147,7 @@ async def furnish(node: NodeProcess, place: Path) -> dict[str, str]:
             names[name] = str((await alice.add_entry(commons, entry)).entry["id"])
         await alice.withdraw_entry(Subject(bytes.fromhex(names["gone"])), "perdu")
         await alice.withdraw_entry(Subject(bytes.fromhex(names["restored"])))
+        names |= await moderated(alice, commons)
 
         disputed = Subject(bytes.fromhex(names["disputed"]))
         line = (await alice.invite(commons)).invitation

@@ -21,7 +21,7 @@ from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.node.local import local_client
 from tests.e2e.hall import furnish_hall
-from tests.e2e.http_world import parted
+from tests.e2e.http_world import moderated, parted
 from tests.e2e.judging import quiet, refused, started
 from tests.e2e.processes import COMMAND, NodeProcess, answer, command, made_up
 
@@ -98,6 +98,20 @@ RIGHT = [
     ),
     Way("entry withdraw", "{doubled} --reason 'un doublon'", "Withdrawn"),
     Way("entry restore", "{restored}", "Shown again"),
+    Way("entry show", "{hidden} --hidden", r"title\s+Mot hidden"),
+    Way("entry erase", "{erased} --yes", "Erased: 1 record"),
+    Way("report", "{entry} --reason spam --text 'De la réclame'", "waits for those who may hide"),
+    Way("hide", "{hiding} --reason personal --commons Brest", "sees by whom and why"),
+    Way("unhide", "{shown}", "Shown again"),
+    Way("moderation queue", "--commons Brest", r"reported by 1: false 1"),
+    Way("review", "{reported}", "1 report. The entry stays"),
+    Way("moderation hidden", "--commons Brest", "Une insulte", documents=None),
+    Way("block-list add", f"{KEY} --reason spam --commons Brest", "On your list"),
+    Way("block-list show", "--commons Brest", r"Your list \(followed here\)", documents=None),
+    Way("block-list remove", f"{KEY} --commons Brest", "Off your list"),
+    Way("block-list follow", f"{OTHER} --commons Brest", "tells nobody"),
+    Way("block-list unfollow", f"{OTHER} --commons Brest", "no more"),
+    Way("propose", "'Trop privé' --hide {entry} --commons Brest", r"^[0-9a-f]{64}$"),
     Way("entry history", "{entry}", r"what\s+entry.edit", documents=None),
     Way("entry conflicts", "", "No conflicts", documents=None),
     Way("search", "fontai --commons {commons}", r"1 of 1 entries", documents=None),
@@ -205,6 +219,21 @@ WRONG = [
     Way("entry edit", f"{NOBODY} --title x", "search"),
     Way("entry withdraw", "{gone}", "perdue"),
     Way("entry restore", NOBODY, "search"),
+    Way("entry show", "{hidden}", "--restore"),
+    Way("entry erase", "{entry}", "--yes"),
+    Way("entry erase", f"{NOBODY} --yes", "search"),
+    Way("report", f"{NOBODY} --reason spam", "search"),
+    Way("hide", f"{NOBODY} --reason spam", "search"),
+    Way("unhide", "{entry}", "nothing to undo"),
+    Way("review", "{edited}", "moderation queue"),
+    Way("moderation queue", "--commons nulle-part", "commons list"),
+    Way("moderation hidden", "--commons {waiting}", "connect to a node"),
+    Way("block-list show", "--commons nulle-part", "commons list"),
+    Way("block-list add", "quelqu’un --commons Brest", "key"),
+    Way("block-list remove", "quelqu’un --commons Brest", "key"),
+    Way("block-list follow", "quelqu’un --commons Brest", "key"),
+    Way("block-list unfollow", f"{OTHER} --commons nulle-part", "commons list"),
+    Way("propose", f"x --hide {NOBODY} --commons Brest", "search"),
     Way("entry history", NOBODY, "search"),
     Way("entry conflicts", "--commons nulle-part", "commons list"),
     Way("search", "x --commons nulle-part", "commons list"),
@@ -263,6 +292,9 @@ USAGE = [
     "proposal answer xyz take",
     "entry add --title x",
     "entry show xyz",
+    "report",
+    f"hide {NOBODY}",
+    f"hide {NOBODY} --reason ennui",
     "entry show",
     "search --near Brest",
     "search --near 48.39,-4.49 --km -1",
@@ -337,6 +369,7 @@ async def _furnish(node: NodeProcess, place: Path) -> dict[str, str]:
             await client.withdraw_entry(Subject(bytes.fromhex(names[name])), "perdue")
         for port in (29, 39):
             await client.add_peer(f"127.0.0.1:{port}")
+        names |= await moderated(client, commons)
         names |= await parted(client, place)
         await client.recovery_words()
         device = await client.add_device()
@@ -463,7 +496,7 @@ def test_help_and_version_stand_everywhere_and_tell_of_every_command(capsys: pyt
         assert shown(*name.split(), "--help").startswith("usage: ")
         assert shown(*name.split(), "--version").startswith("p2pcommons ")
     assert called("search", "--version").stdout == called("--version").stdout
-    for hidden in ("media", "loan", "ledger", "thank", "report"):
+    for hidden in ("media", "loan", "ledger", "thank"):
         assert not re.search(rf"^ +{hidden} ", whole, re.MULTILINE), f"{hidden} is told of before it is there"
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from aiohttp import ClientResponse, ClientSession
 from api_world import ABSENT, World
 from fake_assembly import AMENDMENT, OTHER, PROPOSAL
+from fake_moderation import HIDDEN
 from fake_node import ALICE, NODE, PACK, RECIPE
 
 from p2pcommons.core.identity import did_key
@@ -39,6 +40,9 @@ P = PROPOSAL.hex()
 VOTES = "/api/v1/commons/{id}/proposals"
 VOTE = f"{VOTES}/{{proposal}}"
 AMENDED = "/api/v1/commons/{id}/amendments/{amendment}"
+H = HIDDEN.hex()
+ENTRY = "/api/v1/entries/{id}"
+LISTS = "/api/v1/commons/{id}/block-lists"
 
 TABLE = [
     Ask("GET /api/v1/status", "/api/v1/status", 200),
@@ -114,6 +118,8 @@ TABLE = [
     Ask(f"GET {VOTES}", "/api/v1/commons/{commons}/proposals?limit=x", 400, "bad-parameter", "limit"),
     Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 201, body={"text": "A bench", "options": ["a", "b"], "grades": 3}),
     Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 201, body={"text": "x", "matter": "rule", "rule": "review", "params": {"months": 3.0}}),
+    Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 201, body={"text": "x", "matter": "hide", "entry": H}),
+    Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 400, "bad-field", "entry", {"text": "x", "matter": "hide", "entry": "zz"}),
     Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 400, "unknown-rule", body={"text": "x", "matter": "rule", "rule": "gravity"}),
     Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 409, "not-by-vote", body={"text": "x", "matter": "steward", "stewards": [K]}),
     Ask(f"POST {VOTES}", "/api/v1/commons/{commons}/proposals", 400, "bad-field", "text", {"text": " "}),
@@ -235,6 +241,39 @@ TABLE = [
     Ask("GET /api/v1/entries/{id}/records", f"/api/v1/entries/{ABSENT}/records", 404, "unknown-entry"),
     Ask("GET /api/v1/conflicts", "/api/v1/conflicts?commons={commons}", 200),
     Ask("GET /api/v1/conflicts", f"/api/v1/conflicts?commons={ABSENT}", 404, "unknown-commons"),
+    Ask(f"GET {ENTRY}", f"/api/v1/entries/{H}", 403, "entry-hidden"),
+    Ask(f"GET {ENTRY}", f"/api/v1/entries/{H}?hidden=true", 200),
+    Ask(f"GET {ENTRY}", f"/api/v1/entries/{H}?hidden=perhaps", 400, "bad-parameter", "hidden"),
+    Ask(f"POST {ENTRY}/reports", "/api/v1/entries/{entry}/reports", 201, body={"reason": "spam", "text": "Réclame"}),
+    Ask(f"POST {ENTRY}/reports", "/api/v1/entries/{entry}/reports?commons={commons}", 201, body={"reason": "harm"}),
+    Ask(f"POST {ENTRY}/reports", "/api/v1/entries/{entry}/reports", 403, "not-a-member", body={"reason": "rights"}),
+    Ask(f"POST {ENTRY}/reports", "/api/v1/entries/{entry}/reports", 400, "bad-field", "reason", {"reason": "dull"}),
+    Ask(f"POST {ENTRY}/reports", "/api/v1/entries/{entry}/reports", 400, "bad-field", "text", {"reason": "spam", "text": " "}),
+    Ask(f"POST {ENTRY}/reports", f"/api/v1/entries/{ABSENT}/reports", 404, "unknown-entry", body={"reason": "spam"}),
+    Ask(f"POST {ENTRY}/hide", "/api/v1/entries/{entry}/hide", 201, body={"reason": "spam"}),
+    Ask(f"POST {ENTRY}/hide", "/api/v1/entries/{entry}/hide", 403, "not-allowed", body={"reason": "rights"}),
+    Ask(f"POST {ENTRY}/hide", "/api/v1/entries/{entry}/hide", 409, "by-vote", body={"reason": "other"}),
+    Ask(f"POST {ENTRY}/hide", "/api/v1/entries/{entry}/hide", 400, "bad-field", "reason", {}),
+    Ask(f"POST {ENTRY}/unhide", f"/api/v1/entries/{H}/unhide", 201),
+    Ask(f"POST {ENTRY}/unhide", "/api/v1/entries/{entry}/unhide", 409, "not-hidden"),
+    Ask(f"POST {ENTRY}/unhide", f"/api/v1/entries/{ABSENT}/unhide", 404, "unknown-entry"),
+    Ask(f"POST {ENTRY}/review", "/api/v1/entries/{entry}/review", 201),
+    Ask(f"POST {ENTRY}/review", f"/api/v1/entries/{ABSENT}/review", 404, "unknown-entry"),
+    Ask(f"POST {ENTRY}/erase", "/api/v1/entries/{entry}/erase", 201),
+    Ask(f"POST {ENTRY}/erase", f"/api/v1/entries/{H}/erase", 404, "unknown-entry"),
+    Ask("GET /api/v1/commons/{id}/reports", "/api/v1/commons/{commons}/reports?limit=1", 200),
+    Ask("GET /api/v1/commons/{id}/reports", f"/api/v1/commons/{ABSENT}/reports", 404, "unknown-commons"),
+    Ask("GET /api/v1/commons/{id}/hidden", "/api/v1/commons/{commons}/hidden", 200),
+    Ask("GET /api/v1/commons/{id}/hidden", f"/api/v1/commons/{ABSENT}/hidden", 404, "unknown-commons"),
+    Ask(f"GET {LISTS}", "/api/v1/commons/{commons}/block-lists", 200),
+    Ask(f"GET {LISTS}", f"/api/v1/commons/{ABSENT}/block-lists", 404, "unknown-commons"),
+    Ask(f"POST {LISTS}", "/api/v1/commons/{commons}/block-lists", 201, body={"add": [K], "reason": "spam"}),
+    Ask(f"POST {LISTS}", "/api/v1/commons/{commons}/block-lists", 400, "nothing-named", body={}),
+    Ask(f"POST {LISTS}", "/api/v1/commons/{commons}/block-lists", 400, "bad-field", "add", {"add": ["z6Mk"]}),
+    Ask(f"POST {LISTS}", f"/api/v1/commons/{ABSENT}/block-lists", 404, "unknown-commons", body={"remove": [K]}),
+    Ask(f"POST {LISTS}/follow", "/api/v1/commons/{commons}/block-lists/follow", 200, body={"person": K, "follow": False}),
+    Ask(f"POST {LISTS}/follow", "/api/v1/commons/{commons}/block-lists/follow", 400, "bad-field", "person", {}),
+    Ask(f"POST {LISTS}/follow", f"/api/v1/commons/{ABSENT}/block-lists/follow", 404, "unknown-commons", body={"person": K}),
     Ask("POST /api/v1/entries:batch", "/api/v1/entries:batch?commons={commons}", 200, body=b'{"title": "a"}\n', headers=NDJSON),
     Ask("POST /api/v1/entries:batch", f"/api/v1/entries:batch?commons={ABSENT}", 404, "unknown-commons", body=b"{}\n", headers=NDJSON),
     Ask("POST /api/v1/entries:batch", "/api/v1/entries:batch", 400, "bad-parameter", "commons", b"{}\n", NDJSON),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fake_assembly import FakeAssembly
+from fake_moderation import HIDDEN, FakeModeration, hidden_info
 
 from p2pcommons.api.wire import rfc3339
 from p2pcommons.commons.query import Query
@@ -18,6 +19,7 @@ from p2pcommons.core.identity import PublicKey, SigningKey, did_key
 from p2pcommons.core.limits import BATCH_LINE_BYTES_MAX
 from p2pcommons.core.record import CommonsId, RecordId, Subject, entry_id
 from p2pcommons.errors import Conflict, FormError, NotFound, Refused
+from p2pcommons.node.moderation_values import EntryHidden
 from p2pcommons.node.values import (
     ActInfo,
     Address,
@@ -83,7 +85,7 @@ def named(text: str) -> bytes:
     return sha256(text.encode()).digest()
 
 
-class FakeNode(FakeAssembly):
+class FakeNode(FakeAssembly, FakeModeration):
     def __init__(self) -> None:
         super().__init__()
         self.ready = True
@@ -333,7 +335,15 @@ class FakeNode(FakeAssembly):
         following = f"{end:016}" if end < len(found) else None
         return EntryPage(tuple(found[start:end]), len(found), query.sort or "updated", following, facets)
 
-    async def get_entry(self, entry: Subject, commons: CommonsId | None = None) -> EntryAnswer:
+    def _there(self, entry: Subject, commons: CommonsId | None) -> CommonsId:
+        return CommonsId(bytes.fromhex(self._find(entry)["commons"]))
+
+    async def get_entry(self, entry: Subject, commons: CommonsId | None = None, *, hidden: bool = False) -> EntryAnswer:
+        if entry == HIDDEN:
+            if not hidden:
+                raise EntryHidden(hidden_info(entry, next(iter(self.known))), "it is hidden")
+            first = next(iter(self.entries.values()))
+            return self._answer({**first, "id": entry.hex(), "hidden": True})
         return self._answer(self._find(entry))
 
     async def add_entry(self, commons: CommonsId, entry: EntryJson) -> EntryAnswer:

@@ -111,7 +111,8 @@ async def test_every_page_is_whole_in_each_language(tmp_path: Path, language: st
         paths = [
             "/", "/?q=phare", "/?q=zzzz", "/?tag=phare", "/?licence=CC0-1.0&language=fr", f"/?commons={commons}",
             "/add", "/commons", f"/commons/{commons}", "/commons/new", "/join", "/welcome", "/public", "/neighbours",
-            "/settings", "/enter", "/unsettled", f"/commons/{commons}/unfollow", first, f"{first}/history", f"{first}/edit", f"{first}/withdraw",
+            "/settings", "/enter", "/unsettled", f"/commons/{commons}/unfollow", f"/commons/{commons}/moderation",
+            f"{first}/moderate?do=report", f"{first}/moderate?do=hide", f"{first}/moderate?do=erase", first, f"{first}/history", f"{first}/edit", f"{first}/withdraw",
         ]  # fmt: skip
         seen = set()
         for path in paths:
@@ -553,6 +554,8 @@ async def everything_posted(place: Place, commons: str, entry: str) -> list[tupl
         (f"/entries/{entry}/settle", {"field": "title", "choice": "0"}),
         (f"/entries/{entry}/withdraw", {"etag": "*"}),
         (f"/entries/{entry}/restore", {}),
+        (f"/entries/{entry}/moderate", {"do": "hide", "reason": "spam", "commons": commons}),
+        (f"/commons/{commons}/block-list", {"do": "add", "key": did_key(STRANGER)}),
         ("/commons/new", {"name": "X", "join": "open"}),
         ("/commons/follow", {"commons": "ab" * 32}),
         (f"/commons/{commons}/invite", {"uses": "1", "days": "1"}),
@@ -836,3 +839,98 @@ async def test_a_commons_is_forked_on_its_page_after_it_was_said_what_that_means
         assert sorted(one.entries for one in await place.commons.list_commons()) == [1, 1]
         waiting = (await place.commons.follow(CommonsId(b"\x05" * 32))).id
         assert (await place.browser.get(f"/commons/{waiting.hex()}/fork")).status == 409
+
+
+# -- moderation
+
+
+async def test_an_entry_is_reported_hidden_with_a_reason_and_shown_again(tmp_path: Path) -> None:
+    async with founded(tmp_path) as (place, commons):
+        browser = place.browser
+        path = entry_path(await add(browser, title="Cheap credit"))
+        asked = await browser.get(f"{path}/moderate?do=report&commons={commons}")
+        assert "Report this entry?" in asked.text and f"{path}/moderate?do=hide&commons={commons}" in asked.html.links
+        wrong = await browser.send(asked, f"{path}/moderate", reason="dull")
+        assert wrong.status == 422
+        done = await browser.send(asked, f"{path}/moderate", reason="spam", text="Twice <b>a day</b>")
+        assert "Reported." in done.text
+        waiting = await browser.get(f"/commons/{commons}/moderation")
+        assert (
+            "Cheap credit" in waiting.text
+            and "Twice <b>a day</b>" in waiting.text
+            and "1 person reported it" in waiting.text
+        )
+
+        asked = await browser.get(f"{path}/moderate?do=hide&commons={commons}")
+        gone = await browser.send(asked, f"{path}/moderate", reason="spam", text="As reported")
+        assert gone.status == 403 and "This entry is hidden" in gone.text and "As reported" in gone.text
+        assert "Cheap credit" not in gone.text and "Cheap credit" not in (await browser.get("/?q=credit")).text
+        assert "Cheap credit" not in (await browser.get(f"/commons/{commons}/moderation")).text
+        shown = await browser.get(f"{path}?hidden=yes")
+        assert shown.status == 200 and "Cheap credit" in shown.text and "because you asked to" in shown.text
+
+        asked = await browser.get(f"{path}/moderate?do=unhide&commons={commons}")
+        back = await browser.send(asked, f"{path}/moderate")
+        assert back.status == 200 and "shown again" in back.text and "Cheap credit" in back.text
+        assert (await browser.get(f"{path}/moderate?do=dance")).status == 404
+
+
+async def test_a_review_leaves_an_entry_where_it_is(tmp_path: Path) -> None:
+    async with founded(tmp_path, "fr") as (place, commons):
+        browser = place.browser
+        path = entry_path(await add(browser))
+        await browser.send(await browser.get(f"{path}/moderate?do=report"), f"{path}/moderate", reason="false")
+        asked = await browser.get(f"{path}/moderate?do=review&commons={commons}")
+        done = await browser.send(asked, f"{path}/moderate")
+        assert "elle reste" in done.text
+        assert "Rien n’attend" in (await browser.get(f"/commons/{commons}/moderation")).text
+        again = await browser.send(asked, f"{path}/moderate")
+        assert again.status == 409 and "Aucun signalement" in again.text
+
+
+async def test_ones_own_words_are_erased_after_asking(tmp_path: Path) -> None:
+    async with founded(tmp_path) as (place, _):
+        browser = place.browser
+        path = entry_path(await add(browser, title="My secret"))
+        asked = await browser.get(f"{path}/moderate?do=erase")
+        assert "cannot be undone" in asked.text
+        await browser.send(asked, f"{path}/moderate")
+        assert "My secret" not in (await browser.get(path)).text
+        assert "My secret" not in (await browser.get(f"{path}/history")).text
+
+
+async def test_block_lists_are_kept_and_followed_on_the_page(tmp_path: Path) -> None:
+    async with founded(tmp_path) as (place, commons):
+        browser, path = place.browser, f"/commons/{commons}/moderation"
+        page = await browser.get(path)
+        adding = page.html.forms[-1]
+        fields = {**dict(adding.fields), "key": did_key(STRANGER), "reason": "spam"}
+        added = await browser.post(adding.action, fields)
+        assert "On your list." in added.text and did_key(STRANGER) in added.html.source
+        assert (await browser.post(adding.action, {**fields, "key": "z6Mk"})).status == 409
+        assert (await browser.post(adding.action, {**fields, "do": "dance"})).status == 404
+        following = next(form for form in added.html.forms if ("do", "unfollow") in form.fields)
+        assert "no more" in (await browser.post(following.action, following.fields)).text
+        removing = next(form for form in added.html.forms if ("do", "remove") in form.fields)
+        assert "Off your list." in (await browser.post(removing.action, removing.fields)).text
+
+
+async def test_what_is_on_a_followed_block_list_says_whose_it_is(tmp_path: Path) -> None:
+    async with founded(tmp_path) as (place, commons):
+        there = CommonsId(bytes.fromhex(commons))
+        async with local_client(tmp_path / "eve") as eve:
+            await eve.join((await place.commons.invite(there)).invitation)
+            await place.commons.pack(tmp_path / "a.pack", there)
+            await eve.unpack(tmp_path / "a.pack")
+            await eve.settle()
+            made = await eve.add_entry(there, {"type": "text", "title": "Buy now"})
+            await eve.pack(tmp_path / "b.pack", there)
+            key = (await eve.identity()).person
+        await place.commons.unpack(tmp_path / "b.pack")
+        assert "Buy now" in (await place.browser.get("/")).text
+        await place.commons.change_block_list(there, add=[key], reason="spam")
+        listed = await place.browser.get("/")
+        assert "Buy now" not in listed.text and "block list of" in listed.text
+        page = await place.browser.get(f"/entries/{made.entry['id']}")
+        assert page.status == 403 and "block list of" in page.text and "Buy now" not in page.text
+        assert "Buy now" in (await place.browser.get(f"/entries/{made.entry['id']}?hidden=yes")).text

@@ -33,6 +33,8 @@ from p2pcommons.commons.draft import draft_from_json, edit_body_new, merge_patch
 from p2pcommons.commons.edit import EDIT, WITHDRAW
 from p2pcommons.commons.entry import entry_record, fold, predecessors, view_digest
 from p2pcommons.commons.meaning import CommonsMeaning
+from p2pcommons.commons.moderation_bodies import HIDE, hide, show
+from p2pcommons.commons.query import Query
 from p2pcommons.commons.stamp import search_stamp
 from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.identity import SigningKey
@@ -160,6 +162,17 @@ class World:
             victim = records[number % len(records)]
             self.charter_act(who, erase({victim.id: ["title"]}), self.commons)
 
+    def hide(self, who: int, number: int) -> None:
+        if self.charter(who) is not None:
+            self.charter_act(who, hide(sha256(f"subject {number % 6}".encode()).digest(), "spam"), self.commons)
+
+    def unhide(self, who: int, number: int) -> None:
+        subject = sha256(f"subject {number % 6}".encode()).digest()
+        acts = [r for r in self.stores[who].charter(self.commons) if r.header.kind == HIDE]
+        ids = [record.id for record in acts if record.content()["entry"] == subject][:32]
+        if ids and self.charter(who) is not None:
+            self.charter_act(who, show(subject, ids), self.commons)
+
     def add(self, who: int, number: int) -> None:
         subject = sha256(f"subject {number % 6}".encode()).digest()
         self.subjects.append(subject)
@@ -208,7 +221,8 @@ class World:
         )
 
 
-ACTS = ("join", "add", "load", "edit", "withdraw", "erase", "purge", "invite", "meet", "meet", "edit", "add", "join")
+ACTS = ("join", "add", "load", "edit", "withdraw", "erase", "purge", "invite", "meet", "meet", "edit", "add", "join",
+        "hide", "unhide", "steward")  # fmt: skip
 histories = st.lists(
     st.tuples(st.integers(0, len(PEOPLE) - 1), st.sampled_from(ACTS), st.integers(0, 23)), min_size=4, max_size=40
 )
@@ -216,21 +230,31 @@ FIRST = [(who, what, 0) for who in (1, 2) for what in ("meet", "join", "meet")] 
 FIRST += [(who, "add", who) for who in range(3)] + [(who, "meet", 0) for who in (1, 2, 3, 1)]
 PARTINGS = ("remove",) * 9 + ("keep",) * 6 + ("invite", "join") * 3 + ("leave", "erase", "withdraw", "purge")
 WRITING = ("add", "edit", "edit", "load")
+HIDING = (*WRITING, "hide", "hide", "unhide")
 
 
-def parting(number: int, length: int) -> list[tuple[int, str, int]]:
-    """A history in which people are removed, by stewards and others, and all go on as if they had not heard of it."""
+def parting(number: int, length: int, hiding: bool = False) -> list[tuple[int, str, int]]:
+    """A history in which people are removed, by stewards and others, and all go on as if they had not heard of it.
+
+    `hiding`: and in which they hide entries.
+    """
     dice = Random(number)
     made = list(FIRST)
     for _ in range(length):
         kind = dice.choice(("parting", "writing", "writing", "meeting", "meeting"))
         who = dice.choice((0, 0, 1, 1, 2, 3)) if kind == "parting" else dice.randrange(4)
-        what = dice.choice(PARTINGS) if kind == "parting" else dice.choice(WRITING) if kind == "writing" else "meet"
+        what = (
+            dice.choice(PARTINGS)
+            if kind == "parting"
+            else dice.choice(HIDING if hiding else WRITING)
+            if kind == "writing"
+            else "meet"
+        )
         made.append((who, what, dice.randrange(24)))
     return made
 
 
-partings = st.builds(parting, st.integers(0, 2**32), st.integers(4, 40))
+partings = st.builds(parting, st.integers(0, 2**32), st.integers(4, 40), st.booleans())
 
 
 def all_packs(replica: Replica[Charter], commons: CommonsId, plane: int, bytes_max: int = 2_000) -> list[Any]:
@@ -288,8 +312,8 @@ def reached(charter: Charter, catalogue: list[Record]) -> dict[bytes, frozenset[
     return found
 
 
-def check_against_plain_sets(replica: Replica[Charter], commons: CommonsId) -> None:
-    """Sets, views and sums, computed from nothing, equal what the replica says."""
+def check_against_plain_sets(replica: Replica[Charter], commons: CommonsId) -> set[bytes]:
+    """Sets, views and sums, computed from nothing, equal what the replica says; the entries that are shown."""
     records = kept(replica, commons)
     charter_records = [r for r in records if r.header.plane == Plane.CHARTER]
     catalogue = [r for r in records if r.header.plane == Plane.CATALOGUE]
@@ -297,19 +321,30 @@ def check_against_plain_sets(replica: Replica[Charter], commons: CommonsId) -> N
     charter = charter.reaching(reached(charter, catalogue))
     assert charter.set_ids == {record.id for record in charter_records}
     assert all(record.header.author in charter.admitted and commons_of(record) == commons for record in catalogue)
-    views = shown = 0
+    views = 0
+    shown: set[bytes] = set()
     for subject in {record.header.subject for record in catalogue}:
         about = [record for record in catalogue if record.header.subject == subject]
         erased = {r.id: f for r in about if (f := charter.erased_fields(r.id, r.header.author)) is not None}
         view = fold(subject, [entry_record(r, charter.counts(r.id, r.header.author)) for r in about], erased)
         views += int.from_bytes(view_digest(subject, view.canonical()), "big")
-        shown += view.shown
+        if view.shown and subject not in charter.hidden:
+            shown.add(subject)
     summed = [published(add(EMPTY, [r.id for r in some])) for some in (charter_records, catalogue)]
     digest = replica.digest(commons)
     assert digest.records == len(records)
     assert digest.fingerprint == fingerprint(*summed)
     assert digest.state == state(CommonsMeaning.vocabulary_version, charter.digest, views % 2**256)
-    assert digest.entries == shown
+    assert digest.entries == len(shown)
+    assert charter.hidden == (replica.charter(commons) or charter).hidden
+    return shown
+
+
+def search(store: Any, commons: CommonsId, text: str = "") -> set[bytes]:
+    """What a search finds, which counts it, too."""
+    page = store.search(Query(text, (commons,), facets=("type",), limit=500))
+    assert page.total == len(page.hits) == sum(count for _, count in page.facets["type"])
+    return {hit.subject for hit in page.hits}
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
@@ -323,8 +358,12 @@ def test_after_any_history_all_replicas_are_equal_and_hold_what_plain_sets_hold(
         for who, what, number in history:
             world.act(who, what, number)
         until_quiet(world)
-        for replica in world.replicas:
-            check_against_plain_sets(replica, world.commons)
+        for replica, store in zip(world.replicas, world.stores, strict=True):
+            shown = check_against_plain_sets(replica, world.commons)
+            assert search(store, world.commons) == shown
+            assert {
+                entry for word in ("title", "given", "said") for entry in search(store, world.commons, word)
+            } <= shown
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
@@ -406,6 +445,20 @@ def test_the_partings_reach_what_they_are_there_to_test() -> None:
     assert met.keys() == {
         "left", "removed", "unseated", "two removals of one person", "kept", "counts: True", "counts: False",
     }, met  # fmt: skip
+
+
+def test_the_hidings_reach_what_they_are_there_to_test() -> None:
+    hidden = 0
+    for number in range(10):
+        with stores("memory") as make:
+            world = World(make)
+            for who, what, argument in parting(number, 30, hiding=True):
+                world.act(who, what, argument)
+            until_quiet(world)
+            charter = world.charter(0)
+            assert charter is not None
+            hidden += bool(charter.hidden)
+    assert hidden > 2
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])

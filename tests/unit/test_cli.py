@@ -69,7 +69,19 @@ PROMISED = [
     "entry-edit",
     "entry-withdraw",
     "entry-restore",
+    "entry-erase",
     "entry-history",
+    "report",
+    "hide",
+    "unhide",
+    "review",
+    "moderation-queue",
+    "moderation-hidden",
+    "block-list-show",
+    "block-list-add",
+    "block-list-remove",
+    "block-list-follow",
+    "block-list-unfollow",
     "entry-conflicts",
     "search",
     "import",
@@ -121,7 +133,7 @@ class FakeVerbs:
         self.asked.append(patch)
         return EntryAnswer({"id": entry.hex(), "title": "new"}, "tag")
 
-    async def get_entry(self, entry: Subject, commons: CommonsId | None = None) -> EntryAnswer:
+    async def get_entry(self, entry: Subject, commons: CommonsId | None = None, *, hidden: bool = False) -> EntryAnswer:
         raise NotFound("unknown-entry", "No entry\nof this id is here. Look for it: p2pcommons search")
 
     async def search(self, query: Any) -> EntryPage:

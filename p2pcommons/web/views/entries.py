@@ -8,9 +8,11 @@ from typing import Any, Final, NamedTuple
 from p2pcommons.commons.vocabulary import FIELDS, UNDETERMINED, field_of, split_key
 from p2pcommons.core.identity import did_key
 from p2pcommons.errors import NotFound
+from p2pcommons.node.moderation_values import EntryHidden
 from p2pcommons.node.values import CommonsInfo, EntryWithdrawn, HistoryItem
 from p2pcommons.web.reading import Shown, field_values
 from p2pcommons.web.texts import Texts
+from p2pcommons.web.views.moderation import hidden_page
 from p2pcommons.web.visit import Answer, Page, View, Visit, address
 
 HISTORY_ITEMS: Final = 20
@@ -83,7 +85,9 @@ async def commons_info(visit: Visit, entry: Mapping[str, Any]) -> CommonsInfo:
 async def show(visit: Visit) -> Answer:
     """`/entries/ID`."""
     try:
-        found = await visit.commons.get_entry(visit.entry_id(), visit.place())
+        found = await visit.commons.get_entry(visit.entry_id(), visit.place(), hidden=visit.asked("hidden") == "yes")
+    except EntryHidden as error:
+        return await hidden_page(visit, error.hidden)
     except EntryWithdrawn as error:
         return Page("withdrawn.html", {"withdrawal": error.withdrawal, "by": did_key(error.withdrawal.by)}, 410)
     identity = await visit.commons.identity()
