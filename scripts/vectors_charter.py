@@ -13,6 +13,7 @@ from typing import Any
 from vectors_records import NOW_MS, bytes_of
 
 from p2pcommons.commons import charter_bodies as bodies
+from p2pcommons.commons import moderation_bodies as moderation
 from p2pcommons.commons import removal_bodies as removals
 from p2pcommons.commons.charter import judge, view_value
 from p2pcommons.commons.charter_bodies import Made
@@ -513,6 +514,17 @@ def _views(cases: Cases) -> None:
     )
     parted.write("l", "carol", ["carol"], removals.leave(KEYS["carol"].public))
     cases.judge("removed with all words, and left", parted, "alice bob carol", kept="x, l")
+    entry, other = bytes_of("an entry"), bytes_of("another entry")
+    hiding = World(stewards=[KEYS["carol"].public]).bring("bob", "carol")
+    hiding.write("h", "alice", ["bob", "carol"], moderation.hide(entry, "spam"))
+    hiding.write("h2", "carol", ["bob", "carol"], moderation.hide(other, "harm"))
+    hiding.write("h3", "bob", ["bob", "carol"], moderation.hide(bytes_of("no right to it"), "harm"))
+    cases.judge("entries that stewards hid", hiding, "alice bob carol", kept="h, h2, h3")
+    hiding.write("s", "alice", ["h", "h2", "h3"], moderation.show(other, [hiding.named["h2"].id]))
+    cases.judge("an entry that is shown again", hiding, "alice bob carol", kept="s")
+    hiding.write("x", "carol", ["s"], removals.remove(KEYS["alice"].public, keep=True))
+    hiding.write("h4", "alice", ["s"], moderation.hide(other, "other"))
+    cases.judge("a hiding by who was removed meanwhile", hiding, "alice bob carol", kept="x, h4")
     cases.judge("an erasure falls with its author", stolen.purge("p", "alice", ["e"], "bob"), "alice", kept="e")
 
 
