@@ -14,7 +14,7 @@ from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSes
 from p2pcommons.api.wire import dump, from_json, load
 from p2pcommons.errors import Conflict, FormError, NotFound, P2PCommonsError, Refused
 from p2pcommons.node.folder import new_file
-from p2pcommons.node.moderation_values import EntryHidden, HiddenInfo
+from p2pcommons.node.moderation_values import EntryHidden, EntryWithheld, HiddenInfo, WithheldInfo
 from p2pcommons.node.values import EntryAnswer, EntryChanged, EntryWithdrawn, Withdrawal
 
 Parameters = Sequence[tuple[str, str]]
@@ -173,6 +173,8 @@ def error_of(status: int, headers: Mapping[str, str], content: bytes) -> P2PComm
         return EntryWithdrawn(from_json(Withdrawal, problem), detail)
     if code == "entry-hidden":
         return EntryHidden(from_json(HiddenInfo, problem), detail)
+    if status == 451:
+        return EntryWithheld(from_json(WithheldInfo, problem))
     if status == 412:
         return EntryChanged(EntryAnswer(problem["entry"], etag_of(headers)), detail)
     kinds: dict[int, type[P2PCommonsError]] = {404: NotFound, 409: Conflict, 500: P2PCommonsError, 503: NoAnswer}

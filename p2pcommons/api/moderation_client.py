@@ -17,6 +17,7 @@ from p2pcommons.node.moderation_values import (
     ReportInfo,
     ReviewInfo,
     ShownInfo,
+    WithheldInfo,
 )
 
 if TYPE_CHECKING:
@@ -89,6 +90,19 @@ class ModerationClient:
     async def erase_words(self, entry: Subject, *, commons: CommonsId | None = None) -> ErasedInfo:
         """Erase what one wrote about an entry."""
         return await self._act(ErasedInfo, entry, "erase", commons)
+
+    async def take_down(self, entry: Subject, reason: str, *, commons: CommonsId | None = None) -> WithheldInfo:
+        """Keep no text of an entry on that machine."""
+        return await self._act(WithheldInfo, entry, "takedown", commons, {"reason": reason})
+
+    async def release(self, entry: Subject, *, commons: CommonsId | None = None) -> None:
+        """Ask others again for what was taken down there."""
+        where = [] if commons is None else [("commons", commons.hex())]
+        await self._connection.send("DELETE", f"/entries/{entry.hex()}/takedown", None, where)
+
+    async def withheld(self, commons: CommonsId) -> tuple[WithheldInfo, ...]:
+        """What was taken down on that machine."""
+        return await self._all(WithheldInfo, f"/commons/{commons.hex()}/withheld")
 
     async def _act(self, kind: type[T], entry: Subject, deed: str, commons: CommonsId | None, body: Any = None) -> T:
         where = [] if commons is None else [("commons", commons.hex())]

@@ -19,6 +19,7 @@ from p2pcommons.node.moderation_values import (
     ReportInfo,
     ReviewInfo,
     ShownInfo,
+    WithheldInfo,
 )
 
 
@@ -81,4 +82,16 @@ class ModerationVerbs(Protocol):
 
     async def erase_words(self, entry: Subject, *, commons: CommonsId | None = None) -> ErasedInfo:
         """Erase all that one wrote about an entry, for good. Conflict `nothing-of-yours`; NotFound `unknown-entry`."""
+        ...
+
+    async def take_down(self, entry: Subject, reason: str, *, commons: CommonsId | None = None) -> WithheldInfo:
+        """A host is made to: keep no text of an entry on this machine, whatever comes. NotFound `unknown-entry`."""
+        ...
+
+    async def release(self, entry: Subject, *, commons: CommonsId | None = None) -> None:
+        """Ask others again for what was taken down here. Conflict `not-withheld`; NotFound `unknown-entry`."""
+        ...
+
+    async def withheld(self, commons: CommonsId) -> tuple[WithheldInfo, ...]:
+        """What was taken down on this machine. NotFound `unknown-commons`."""
         ...

@@ -22,7 +22,7 @@ from p2pcommons.errors import (
     RemoteProtocolError,
     StoreError,
 )
-from p2pcommons.node.moderation_values import EntryHidden
+from p2pcommons.node.moderation_values import EntryHidden, EntryWithheld
 from p2pcommons.node.values import EntryChanged, EntryWithdrawn
 
 _log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ STATUS: Final[tuple[tuple[type[P2PCommonsError], HTTPStatus], ...]] = (
     (NotReady, HTTPStatus.SERVICE_UNAVAILABLE),
     (EntryWithdrawn, HTTPStatus.GONE),
     (EntryHidden, HTTPStatus.FORBIDDEN),
+    (EntryWithheld, HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS),
     (EntryChanged, HTTPStatus.PRECONDITION_FAILED),
     (NotFound, HTTPStatus.NOT_FOUND),
     (Conflict, HTTPStatus.CONFLICT),
@@ -161,6 +162,8 @@ def problem_of(error: Exception) -> web.Response:
             members = to_json(error.withdrawal)
         case EntryHidden():
             members = to_json(error.hidden)
+        case EntryWithheld():
+            members = to_json(error.withheld)
         case EntryChanged():
             members = {"entry": error.present.entry}
             headers = {"ETag": f'"{error.present.etag}"'}

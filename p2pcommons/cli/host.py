@@ -1,6 +1,7 @@
-"""Commands for a node that is always on: files with which systemd or a container engine runs this installation.
+"""Commands for a node that is always on: what law makes it take down, and files with which systemd or a container engine
+runs this installation.
 
-They print and change nothing: who looks after the machine reads them first. What stands behind `up`'s options there
+Those print and change nothing: who looks after the machine reads them first. What stands behind `up`'s options there
 is what `p2pcommons up` takes, checked in the same way. `docs/host.md` and `docs/hote.md` say the rest.
 """
 
@@ -14,12 +15,15 @@ import sys
 import sysconfig
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from p2pcommons import __version__
-from p2pcommons.cli.command import Call, Command, Needs
+from p2pcommons.cli.command import Call, Command, Needs, commons_argument, entry_id, find_commons
 from p2pcommons.config import API_PORT_DEFAULT, LISTEN_PORT_DEFAULT
+
+if TYPE_CHECKING:
+    from p2pcommons.core.record import CommonsId, Subject
 
 SERVICE: Final = "p2pcommons"
 SYSTEM_DATA: Final = Path("/var/lib/p2pcommons")
@@ -274,7 +278,56 @@ def _container_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "What else is given are options of `p2pcommons up`: they are written into the file."
 
 
+def _entry_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("entry", metavar="ENTRY", type=entry_id, help="the id of the entry")
+    commons_argument(parser)
+
+
+def _takedown_arguments(parser: argparse.ArgumentParser) -> None:
+    _entry_arguments(parser)
+    parser.add_argument("--reason", metavar="TEXT", required=True, help="told to who asks: which law, whose decision")
+
+
+async def _place(call: Call) -> tuple[Subject, CommonsId | None]:
+    from p2pcommons.core.record import Subject
+
+    given = call.arguments
+    return Subject(given.entry), await find_commons(call.verbs, given.commons) if given.commons else None
+
+
+async def _takedown(call: Call) -> int:
+    entry, commons = await _place(call)
+    made = await call.verbs.take_down(entry, call.arguments.reason, commons=commons)
+    call.output.document(made)
+    call.output.say("Taken down: this machine keeps no text of it and takes none again. Others decide for themselves.")
+    call.output.say("Backups made before hold it still.")
+    return 0
+
+
+async def _release(call: Call) -> int:
+    entry, commons = await _place(call)
+    await call.verbs.release(entry, commons=commons)
+    call.output.document({"entry": entry.hex()})
+    call.output.say("No longer withheld: neighbours are asked for it.")
+    return 0
+
+
+async def _withheld(call: Call) -> int:
+    from p2pcommons.api.wire import rfc3339
+
+    found = await call.verbs.withheld(await find_commons(call.verbs, call.arguments.commons))
+    call.output.items(found)
+    for one in found:
+        call.output.say(f"{one.entry.hex()}  {rfc3339(one.at)[:10]}  {one.reason}")
+    if not found:
+        call.output.say("Nothing is withheld here.")
+    return 0
+
+
 COMMANDS = (
+    Command("host takedown", "by law: keep no text of an entry on this machine", _takedown, _takedown_arguments),
+    Command("host release", "take again what was taken down here", _release, _entry_arguments),
+    Command("host withheld", "what was taken down on this machine", _withheld, commons_argument),
     Command("host unit", "print a hardened systemd unit for this node", _unit, _unit_arguments, Needs.NOTHING, True),
     Command(
         "host container", "print a Containerfile for this node", _container, _container_arguments, Needs.NOTHING, True

@@ -100,7 +100,8 @@ def _check_record(commons: CommonsId, plane: int, sealed: Sealed, replica: NodeR
     if commons_of(record) != commons or header.plane != plane or header.author != sealed.seal.author:
         result.fault(f"record {name}: kept in a place that is not its own")
     if record.body is None or record.salt is None:
-        if not _erased(record, commons, replica) and record.id not in replica.wanted_bodies(commons):
+        bare = _erased(record, commons, replica) or header.subject in replica.withheld(commons)
+        if not bare and record.id not in replica.wanted_bodies(commons):
             result.fault(f"record {name}: its body is missing")
         return
     try:

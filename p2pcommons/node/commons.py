@@ -38,6 +38,7 @@ from p2pcommons.node.moderation_values import (
     ReportInfo,
     ReviewInfo,
     ShownInfo,
+    WithheldInfo,
 )
 from p2pcommons.node.nearby import nearby_commons
 from p2pcommons.node.neighbours import Neighbours
@@ -47,6 +48,7 @@ from p2pcommons.node.parting import Parting
 from p2pcommons.node.protecting import Protecting
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.stewardship import Stewardship
+from p2pcommons.node.taking_down import TakingDown
 from p2pcommons.node.upkeep import Upkeep, digest_info
 from p2pcommons.node.values import (
     ActInfo,
@@ -113,7 +115,8 @@ class Commons:
         self._discussing = Discussing(runtime, self._membership, self._assemblies)
         self._protecting = Protecting(runtime, self._membership, self._assemblies)
         self._own_words = OwnWords(runtime, self._membership)
-        self._entries = Entries(runtime, self._membership, self._protecting)
+        self._taking_down = TakingDown(runtime)
+        self._entries = Entries(runtime, self._membership, self._protecting, self._taking_down)
         self._beginnings = Beginnings(runtime, self._membership, self._assemblies)
         self._forking = Forking(runtime, self._membership, self._beginnings)
         dialling = neighbours is not None and neighbours.dials
@@ -638,6 +641,18 @@ class Commons:
     async def erase_words(self, entry: Subject, *, commons: CommonsId | None = None) -> ErasedInfo:
         """Erase what one wrote about an entry."""
         return await self._own_words.erase(await self._entries.place(entry, commons), entry)
+
+    async def take_down(self, entry: Subject, reason: str, *, commons: CommonsId | None = None) -> WithheldInfo:
+        """Keep no text of an entry on this machine."""
+        return await self._taking_down.take_down(await self._entries.place(entry, commons), entry, reason)
+
+    async def release(self, entry: Subject, *, commons: CommonsId | None = None) -> None:
+        """Ask others again for what was taken down here."""
+        await self._taking_down.release(await self._entries.place(entry, commons), entry)
+
+    async def withheld(self, commons: CommonsId) -> tuple[WithheldInfo, ...]:
+        """What was taken down on this machine."""
+        return await self._taking_down.withheld(commons)
 
     # -- changes
 

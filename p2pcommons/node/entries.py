@@ -23,9 +23,10 @@ from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, Subject, 
 from p2pcommons.core.seal import encode_pack
 from p2pcommons.errors import NotFound, Refused
 from p2pcommons.node.membership import Membership
-from p2pcommons.node.moderation_values import EntryHidden, HiddenInfo
+from p2pcommons.node.moderation_values import EntryHidden, EntryWithheld, HiddenInfo
 from p2pcommons.node.protecting import Protecting
 from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.taking_down import TakingDown
 from p2pcommons.node.values import (
     Blob,
     EntryAnswer,
@@ -51,10 +52,13 @@ _HIDINGS_TOLD: Final = 5  # in one line of text; the values hold all
 class Entries:
     """What one can do with entries, one at a time."""
 
-    def __init__(self, runtime: Runtime, membership: Membership, protecting: Protecting) -> None:
+    def __init__(
+        self, runtime: Runtime, membership: Membership, protecting: Protecting, taking_down: TakingDown
+    ) -> None:
         self._runtime = runtime
         self._membership = membership
         self._protecting = protecting
+        self._taking_down = taking_down
 
     # -- reading
 
@@ -75,7 +79,7 @@ class Entries:
         )
 
     async def get(self, entry: Subject, commons: CommonsId | None, *, hidden: bool) -> EntryAnswer:
-        """One shown entry, or `hidden` a hidden one. NotFound `unknown-entry`; EntryWithdrawn; EntryHidden."""
+        """One shown entry, or `hidden` a hidden one. NotFound `unknown-entry`; EntryWithdrawn; EntryHidden; EntryWithheld."""
 
         def look(reader: SqliteReader) -> tuple[CommonsId, EntryView]:
             with reader.moment():
@@ -85,6 +89,9 @@ class Entries:
                 return found, view_from_bytes(entry, hit.view)
 
         place, view = await self._runtime.read(look)
+        withheld = await self._taking_down.why(place, entry)
+        if withheld is not None:
+            raise EntryWithheld(withheld)
         why = await self._protecting.why_hidden(place, entry, view.authors)
         if why is not None and not hidden:
             raise EntryHidden(why, _hidden_detail(why))

@@ -123,6 +123,28 @@ class ErasedInfo:
     records: int
 
 
+@dataclass(frozen=True, slots=True)
+class WithheldInfo:
+    """An entry of which this machine keeps no text, because a law made its host take it down."""
+
+    entry: Subject
+    commons: CommonsId
+    at: Instant
+    reason: str  # as its host noted it
+
+
+class EntryWithheld(NotFound):
+    """This machine was made to take the entry down: code `withheld`. Others may have it."""
+
+    def __init__(self, withheld: WithheldInfo) -> None:
+        super().__init__(
+            "withheld",
+            f"This machine keeps no text of this entry: its host was made to take it down ({withheld.reason}). Other nodes "
+            "decide for themselves.",
+        )
+        self.withheld = withheld
+
+
 class EntryHidden(NotFound):
     """The entry is not shown but to who asks for what is hidden: code `entry-hidden`."""
 

@@ -1,7 +1,8 @@
-"""Bodies lost and bodies erased: the two small lists a replica keeps of them (chapters 12 and 20).
+"""Bodies lost, erased, and withheld: the small lists a replica keeps of them (chapters 12, 20 and 23).
 
 Wanted: bodies damaged here, asked for from every peer. Quarantined: bodies that an erasure hides; their bytes go
-after 30 days, if the erasure still counts then.
+after 30 days, if the erasure still counts then. Withheld: subjects of which this replica alone keeps no body, whatever
+comes: it was made to take them down.
 """
 
 from __future__ import annotations
@@ -25,6 +26,17 @@ def wanted(store: Reader, commons: CommonsId) -> frozenset[bytes]:
 def put_wanted(store: Store, commons: CommonsId, ids: Iterable[bytes]) -> None:
     """Replace the list; within the transaction that changes the bodies."""
     store.put_value(_wanted_name(commons), b"".join(sorted(ids)) or None)
+
+
+def withheld(store: Reader, commons: CommonsId) -> frozenset[bytes]:
+    """Subjects of which no body is kept here. Not forgotten with their commons: it may be followed again."""
+    kept = store.value(_withheld_name(commons)) or b""
+    return frozenset(kept[at : at + 32] for at in range(0, len(kept), 32))
+
+
+def put_withheld(store: Store, commons: CommonsId, subjects: Iterable[bytes]) -> None:
+    """Replace the list; within the transaction that takes the bodies away."""
+    store.put_value(_withheld_name(commons), b"".join(sorted(subjects)) or None)
 
 
 def quarantine(
@@ -69,6 +81,10 @@ def _is_due(item: bytes, now_ms: int) -> bool:
 
 def _wanted_name(commons: bytes) -> str:
     return f"wanted/{commons.hex()}"
+
+
+def _withheld_name(commons: bytes) -> str:
+    return f"withheld/{commons.hex()}"
 
 
 def _quarantine_name(commons: bytes) -> str:

@@ -17,7 +17,7 @@ from p2pcommons.core.limits import NEWS_IDS_MAX
 from p2pcommons.core.merkle import Span
 from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, body_hash, commons_of
 from p2pcommons.core.seal import Seal, Sealed
-from p2pcommons.sync.bodies import due, put_wanted, quarantine, release, wanted
+from p2pcommons.sync.bodies import due, put_wanted, put_withheld, quarantine, release, wanted, withheld
 from p2pcommons.sync.digest import EMPTY, add, fingerprint, published, remove, state
 from p2pcommons.sync.erasing import newly_erased
 from p2pcommons.sync.gossip import Growth
@@ -96,6 +96,8 @@ class Holding(Generic[C]):
         self.charter: C | None = None if kept is None else self._reaching(meaning.judge(records, commons))
         self._charter_lost = frozenset(record.id for record in records if not _is_whole(record))
         self.wanted = wanted(store, commons) | self._charter_lost
+        self.withheld = withheld(store, commons)
+        """Subjects of the catalogue of which no body is kept here, whatever comes."""
         self.state = replace(kept or _NOTHING, bodies_missing=len(self.wanted))
         self._digest: Digest | None = None
 
@@ -116,6 +118,31 @@ class Holding(Generic[C]):
     def is_erased(self, record: Record) -> bool:
         """Whether an erasure in hand names this record: its body is neither shown nor given."""
         return self.charter is not None and self.charter.erased_fields(record.id, record.header.author) is not None
+
+    def is_bare(self, record: Record) -> bool:
+        """Whether a record is kept and given without its body: it was erased, or this replica withholds it.
+
+        Who is given one that is withheld answers `no_body`, and has it from others (SESSION-32).
+        """
+        return (record.header.subject in self.withheld and record.header.plane == Plane.CATALOGUE) or self.is_erased(
+            record
+        )
+
+    def withhold(self, subject: bytes, *, away: bool) -> int:
+        """Keep no body about a subject from now on, or (`away` False) ask for them again; how many it is about."""
+        about = self._store.about(self.commons, [subject]).get(subject, [])
+        ids = [record.id for record in about]
+        with self._changing():
+            self.withheld = self.withheld | {subject} if away else self.withheld - {subject}
+            put_withheld(self._store, self.commons, self.withheld)
+            if away:
+                self._store.erase_bodies(self.commons, ids)
+                self._want_no_more(ids)
+            else:
+                self._set_wanted(self.wanted | {r.id for r in about if r.body is None and not self.is_erased(r)})
+            self._refold([subject] if ids else [])
+        self._changed(0, [subject] if ids else [])
+        return len(ids)
 
     def take(
         self,
@@ -179,7 +206,7 @@ class Holding(Generic[C]):
         if header.plane == Plane.CATALOGUE:
             if self.charter is None or header.author not in self.charter.admitted:
                 return "not_admitted"
-            if record.body is None and not self.is_erased(record):
+            if record.body is None and not self.is_bare(record):
                 return "no_body"
         elif record.body is None:
             return "no_body"
@@ -266,7 +293,8 @@ class Holding(Generic[C]):
         quarantine(self._store, self.commons, found.hidden, found.shown, self._now_ms)
         self._want_no_more(found.hidden)
         if found.lost:
-            self._set_wanted(self.wanted | found.lost)
+            lost = (sealed.record for sealed in self._store.sealed(sorted(found.lost)))
+            self._set_wanted(self.wanted | {record.id for record in lost if not self.is_bare(record)})
         return found.subjects
 
     def _reaching(self, judged: C) -> C:
@@ -337,7 +365,7 @@ class Holding(Generic[C]):
         subjects = sorted({record.header.subject for record in lost if record.header.plane == Plane.CATALOGUE})
         with self._changing():
             self._store.erase_bodies(self.commons, [record.id for record in lost])
-            self._set_wanted(self.wanted | {record.id for record in lost if not self.is_erased(record)})
+            self._set_wanted(self.wanted | {record.id for record in lost if not self.is_bare(record)})
             self._refold(subjects)
             self._charter_lost |= {record.id for record in lost if record.header.plane == Plane.CHARTER}
         self._changed(0, subjects)
@@ -397,8 +425,8 @@ class Holding(Generic[C]):
         first: bool,
     ) -> None:
         assert self.charter is not None, "nothing of plane 1 is acceptable without a charter"
-        if self.charter.erasures:
-            records = [_without_body(s) if self.is_erased(s.record) else s for s in records]
+        if self.charter.erasures or self.withheld:
+            records = [_without_body(s) if self.is_bare(s.record) else s for s in records]
         by_subject: dict[bytes, list[Record]] = {}
         for sealed in records:
             by_subject.setdefault(sealed.record.header.subject, []).append(sealed.record)
@@ -459,13 +487,18 @@ class Holding(Generic[C]):
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """One transaction; if it fails (a full disk), memory goes back to what is on disk."""
-        before = self.state, self.charter, self._reached, self.wanted, self._charter_lost, self._views.late
+        before = (
+            self.state, self.charter, self._reached, self.wanted, self.withheld, self._charter_lost, self._views.late,
+        )  # fmt: skip
         try:
             with self._store.transaction():
                 yield
                 self._store.put_state(self.commons, self.state)
         except BaseException:
-            self.state, self.charter, self._reached, self.wanted, self._charter_lost, self._views.late = before
+            (
+                self.state, self.charter, self._reached, self.wanted, self.withheld, self._charter_lost,
+                self._views.late,
+            ) = before  # fmt: skip
             self._ranges.clear()
             self._sketches.forget()
             raise

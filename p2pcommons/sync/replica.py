@@ -289,7 +289,7 @@ class Replica(Generic[C]):
     ) -> tuple[list[Any], Key | None, bool]:
         """Packs of the next records in order of (time, id), the last place given, and whether more follow."""
         held = self._of(commons)
-        page = held.packer.page(commons, plane, after, bytes_max, held.is_erased)
+        page = held.packer.page(commons, plane, after, bytes_max, held.is_bare)
         self._note_damage(held)
         return page
 
@@ -298,7 +298,7 @@ class Replica(Generic[C]):
     ) -> tuple[list[Any], list[bytes]]:
         """Packs of the records asked for, as many as fit, and the ids left for the next call."""
         held = self._of(commons)
-        chosen = held.packer.chosen(commons, plane, ids, bytes_max, held.is_erased)
+        chosen = held.packer.chosen(commons, plane, ids, bytes_max, held.is_bare)
         self._note_damage(held)
         return chosen
 
@@ -348,6 +348,14 @@ class Replica(Generic[C]):
     def lose_bodies(self, commons: CommonsId, ids: Iterable[bytes]) -> None:
         """Bodies found damaged: put them on the list of wanted ones."""
         self._of(commons).lose_bodies(ids)
+
+    def withhold(self, commons: CommonsId, subject: bytes, *, away: bool) -> int:
+        """Keep no body about a subject of the catalogue from now on, or ask for them again; how many it is about."""
+        return self._of(commons).withhold(subject, away=away)
+
+    def withheld(self, commons: CommonsId) -> frozenset[bytes]:
+        """Subjects of which no body is kept here; safe to ask from any thread."""
+        return self._of(commons).withheld
 
     def sweep(self, commons: CommonsId, now_ms: int) -> int:
         """Take the bytes of what has been erased for 30 days and still is; returns how many bodies went."""

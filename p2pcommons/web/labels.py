@@ -204,6 +204,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     "hidden-by-vote": N_("The members voted to hide this entry: only another vote shows it."),
     "not-hidden": N_("This entry is not hidden: there is nothing to undo."),
     "nothing-reported": N_("No report on this entry waits."),
+    "withheld": N_("This machine keeps no text of this entry: its host was made to take it down. Other nodes decide for themselves."),
     "nothing-of-yours": N_("Nothing that you wrote stands there."),
     "yourself": N_("That is your own key."),
     "not-withdrawn": N_("Someone changed this entry at the same time, which keeps it. Look at it, then withdraw it again."),

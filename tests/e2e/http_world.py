@@ -124,12 +124,14 @@ async def parted(alice: Client, place: Path) -> dict[str, str]:
 async def moderated(alice: Verbs, commons: CommonsId) -> dict[str, str]:
     """Entries that are hidden, reported, and to be hidden or erased; the names of them."""
     names = {}
-    for name in ("hidden", "shown", "reported", "hiding", "erased"):
+    for name in ("hidden", "shown", "reported", "hiding", "erased", "down", "released"):
         added = await alice.add_entry(commons, {"type": "text", "title": f"Mot {name}"})
         names[name] = str(added.entry["id"])
     for name in ("hidden", "shown"):
         await alice.hide_entry(Subject(bytes.fromhex(names[name])), "harm", "Une insulte.")
     await alice.report_entry(Subject(bytes.fromhex(names["reported"])), "false", "Ce n’est pas vrai.")
+    for name in ("down", "released"):
+        await alice.take_down(Subject(bytes.fromhex(names[name])), "Tribunal de Brest")
     return names
 
 

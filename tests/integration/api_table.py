@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from aiohttp import ClientResponse, ClientSession
 from api_world import ABSENT, World
 from fake_assembly import AMENDMENT, OTHER, PROPOSAL
-from fake_moderation import HIDDEN
+from fake_moderation import DOWN, HIDDEN
 from fake_node import ALICE, NODE, PACK, RECIPE
 
 from p2pcommons.core.identity import did_key
@@ -274,6 +274,14 @@ TABLE = [
     Ask(f"POST {LISTS}/follow", "/api/v1/commons/{commons}/block-lists/follow", 200, body={"person": K, "follow": False}),
     Ask(f"POST {LISTS}/follow", "/api/v1/commons/{commons}/block-lists/follow", 400, "bad-field", "person", {}),
     Ask(f"POST {LISTS}/follow", f"/api/v1/commons/{ABSENT}/block-lists/follow", 404, "unknown-commons", body={"person": K}),
+    Ask(f"GET {ENTRY}", f"/api/v1/entries/{DOWN.hex()}", 451, "withheld"),
+    Ask(f"POST {ENTRY}/takedown", "/api/v1/entries/{entry}/takedown", 201, body={"reason": "a court"}),
+    Ask(f"POST {ENTRY}/takedown", "/api/v1/entries/{entry}/takedown", 400, "bad-field", "reason", {}),
+    Ask(f"POST {ENTRY}/takedown", f"/api/v1/entries/{ABSENT}/takedown", 404, "unknown-entry", body={"reason": "a court"}),
+    Ask(f"DELETE {ENTRY}/takedown", f"/api/v1/entries/{H}/takedown", 204),
+    Ask(f"DELETE {ENTRY}/takedown", "/api/v1/entries/{entry}/takedown", 409, "not-withheld"),
+    Ask("GET /api/v1/commons/{id}/withheld", "/api/v1/commons/{commons}/withheld", 200),
+    Ask("GET /api/v1/commons/{id}/withheld", f"/api/v1/commons/{ABSENT}/withheld", 404, "unknown-commons"),
     Ask("POST /api/v1/entries:batch", "/api/v1/entries:batch?commons={commons}", 200, body=b'{"title": "a"}\n', headers=NDJSON),
     Ask("POST /api/v1/entries:batch", f"/api/v1/entries:batch?commons={ABSENT}", 404, "unknown-commons", body=b"{}\n", headers=NDJSON),
     Ask("POST /api/v1/entries:batch", "/api/v1/entries:batch", 400, "bad-parameter", "commons", b"{}\n", NDJSON),

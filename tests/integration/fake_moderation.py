@@ -18,6 +18,7 @@ from p2pcommons.node.moderation_values import (
     ReportInfo,
     ReviewInfo,
     ShownInfo,
+    WithheldInfo,
 )
 from p2pcommons.node.values import Instant
 
@@ -25,6 +26,7 @@ WHO = SigningKey(b"a" * 32).public
 AT = Instant(1_750_000_000_123)
 ACT = RecordId(b"\x61" * 32)
 HIDDEN = Subject(b"\x62" * 32)
+DOWN = Subject(b"\x63" * 32)
 NOWHERE = CommonsId(bytes(32))
 
 
@@ -103,3 +105,15 @@ class FakeModeration:
         if entry == HIDDEN:
             raise NotFound("unknown-entry", "nothing here")
         return ErasedInfo(entry, self._there(entry, commons), 2)
+
+    async def take_down(self, entry: Subject, reason: str, *, commons: CommonsId | None = None) -> WithheldInfo:
+        return WithheldInfo(entry, self._there(entry, commons), AT, reason)
+
+    async def release(self, entry: Subject, *, commons: CommonsId | None = None) -> None:
+        if entry != HIDDEN:
+            self._there(entry, commons)
+            raise Conflict("not-withheld", "it is not")
+
+    async def withheld(self, commons: CommonsId) -> tuple[WithheldInfo, ...]:
+        self._check(commons)
+        return (WithheldInfo(HIDDEN, commons, AT, "a court"),)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fake_assembly import FakeAssembly
-from fake_moderation import HIDDEN, FakeModeration, hidden_info
+from fake_moderation import DOWN, HIDDEN, FakeModeration, hidden_info
 
 from p2pcommons.api.wire import rfc3339
 from p2pcommons.commons.query import Query
@@ -19,7 +19,7 @@ from p2pcommons.core.identity import PublicKey, SigningKey, did_key
 from p2pcommons.core.limits import BATCH_LINE_BYTES_MAX
 from p2pcommons.core.record import CommonsId, RecordId, Subject, entry_id
 from p2pcommons.errors import Conflict, FormError, NotFound, Refused
-from p2pcommons.node.moderation_values import EntryHidden
+from p2pcommons.node.moderation_values import EntryHidden, EntryWithheld, WithheldInfo
 from p2pcommons.node.values import (
     ActInfo,
     Address,
@@ -339,6 +339,8 @@ class FakeNode(FakeAssembly, FakeModeration):
         return CommonsId(bytes.fromhex(self._find(entry)["commons"]))
 
     async def get_entry(self, entry: Subject, commons: CommonsId | None = None, *, hidden: bool = False) -> EntryAnswer:
+        if entry == DOWN:
+            raise EntryWithheld(WithheldInfo(entry, next(iter(self.known)), NOW, "a court"))
         if entry == HIDDEN:
             if not hidden:
                 raise EntryHidden(hidden_info(entry, next(iter(self.known))), "it is hidden")

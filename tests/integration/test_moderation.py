@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from node_world import running, soon
+from node_world import address_of, running, soon
 from test_voting import decided, me, refused, together, village
 
 from p2pcommons.commons.query import Query
@@ -13,7 +13,7 @@ from p2pcommons.core.record import CommonsId, Subject
 from p2pcommons.errors import Conflict
 from p2pcommons.node.assembly_values import Question
 from p2pcommons.node.daemon import Node
-from p2pcommons.node.moderation_values import EntryHidden
+from p2pcommons.node.moderation_values import EntryHidden, EntryWithheld
 
 __all__ = ["village"]
 Village = tuple[list[Node], CommonsId]
@@ -231,3 +231,45 @@ async def test_one_takes_back_ones_own_words_and_no_others(village: Village) -> 
             return "title" not in shown and shown["description"] == "Sa suite"
 
         await soon(gone, "what was erased is shown nowhere")
+
+
+async def test_a_host_takes_an_entry_down_on_its_own_machine_alone(village: Village, tmp_path: Any) -> None:
+    nodes, commons = village
+    one, two, three = nodes
+    entry = await added(three, commons, "Une photo")
+    await added(one, commons, "Four")
+    await together(nodes, commons)
+    noted = await two.commons.take_down(entry, "Tribunal de Brest")
+    assert noted.reason == "Tribunal de Brest" and [w.entry for w in await two.commons.withheld(commons)] == [entry]
+    for look in (two.commons.get_entry(entry), two.commons.get_entry(entry, hidden=True)):
+        with pytest.raises(EntryWithheld, match="Tribunal de Brest"):
+            await look
+    assert await found(two, commons) == ["Four"] and await found(one, commons) == ["Four", "Une photo"]
+    await three.commons.patch_entry(entry, {"title": "Une autre photo"})
+
+    async def all_alike() -> bool:
+        return len({(await node.commons.digest(commons)).fingerprint for node in nodes}) == 1
+
+    await soon(all_alike, "its sets are what they were")
+    assert await found(two, commons) == ["Four"], "what comes later is not kept either"
+    history = await two.commons.history(entry)
+    assert len(history.items) == 2 and all(item.body is None for item in history.items)
+    assert not (await two.commons.verify()).faults
+    await two.commons.rebuild()
+    assert await found(two, commons) == ["Four"]
+    invitation = (await one.commons.invite(commons)).invitation
+    async with running(tmp_path / "new", address_of(two)) as new:  # who comes by this host has it from others
+        await new.commons.join(invitation)
+
+        async def whole() -> bool:
+            return await found(new, commons) == ["Four", "Une autre photo"]
+
+        await soon(whole, "others whom the host knows gave it")
+
+    await two.commons.release(entry)
+
+    async def here_again() -> bool:
+        return "Une autre photo" in await found(two, commons)
+
+    await soon(here_again, "others gave it back")
+    await refused(two.commons.release(entry), "not-withheld", Conflict)

@@ -462,6 +462,38 @@ def test_the_hidings_reach_what_they_are_there_to_test() -> None:
 
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_what_a_replica_withholds_it_neither_keeps_nor_gives_and_its_sets_stay_as_they_are(kind: str) -> None:
+    with stores(kind) as make:
+        world = World(make)
+        for who, what, number in ((1, "meet", 0), (1, "join", 0), (1, "add", 1), (1, "add", 2), (1, "meet", 0)):
+            world.act(who, what, number)
+        subject, commons = world.subjects[0], world.commons
+        host, other = world.replicas[:2]
+        assert host.withhold(commons, subject, away=True) == 1
+        world.act(1, "edit", 0)  # about the same subject
+        for _ in range(2):
+            pass_on(other, host, commons, world.now_ms)
+        assert [record.body for record in host.history(commons, subject)] == [None, None]
+        assert host.digest(commons).fingerprint == other.digest(commons).fingerprint
+        assert search(world.stores[0], commons) == set(world.subjects) - {subject} and not host.wanted_bodies(commons)
+        again = Replica(world.stores[0], CommonsMeaning(), dice())
+        assert again.digest(commons) == host.digest(commons) == host.rebuild(commons)
+
+        late = Replica(make(), CommonsMeaning(), dice())
+        late.follow(commons)
+        pass_on(host, late, commons, world.now_ms)
+        told = late.receive(commons, all_packs(host, commons, Plane.CATALOGUE), world.now_ms)
+        assert dict(told.refused) == dict.fromkeys((r.id for r in host.history(commons, subject)), "no_body")
+        pass_on(other, late, commons, world.now_ms)
+        assert late.digest(commons) == other.digest(commons)
+
+        host.withhold(commons, subject, away=False)
+        assert set(host.wanted_bodies(commons)) == {record.id for record in host.history(commons, subject)}
+        pass_on(other, host, commons, world.now_ms)
+        assert host.digest(commons) == other.digest(commons)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
 @RELAXED
 @given(st.integers(1, 6), st.integers(0, 6), st.randoms(use_true_random=False))
 def test_words_of_who_was_removed_count_up_to_the_cut_in_whatever_order_they_come(

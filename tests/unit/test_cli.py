@@ -105,6 +105,9 @@ PROMISED = [
     "rebuild",
     "doctor",
     "bench",
+    "host-takedown",
+    "host-release",
+    "host-withheld",
     "host-unit",
     "host-container",
 ]

@@ -121,7 +121,10 @@ OPERATIONS: Final = (
     Operation(
         "GET", "/api/v1/entries/{id}", "getEntry", "One entry, with its `ETag`", _get, answer=SHOWN,
         parameters=(*_ONE, Parameter("hidden", Flag(), "a hidden one as well", default=False)),
-        refusals=_GONE | {403: "`entry-hidden`, with by whom, why, and how to see it all the same (`HiddenInfo`)"},
+        refusals=_GONE | {
+            403: "`entry-hidden`, with by whom, why, and how to see it all the same (`HiddenInfo`)",
+            451: "`withheld`: its host was made to take it down here (`WithheldInfo`)",
+        },
     ),
     Operation(
         "PATCH", "/api/v1/entries/{id}", "changeEntry",

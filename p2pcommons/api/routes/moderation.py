@@ -8,7 +8,7 @@ from aiohttp import web
 
 from p2pcommons.api.auth import Grant
 from p2pcommons.api.forms import COMMONS, KEY, NOT_BLANK, Choice, Flag, Items, Text
-from p2pcommons.api.operation import Call, Listing, Operation, answer, answer_items, slice_of
+from p2pcommons.api.operation import Call, Listing, Operation, answer, answer_items, nothing, slice_of
 from p2pcommons.api.routes.commons import COMMONS_ID
 from p2pcommons.api.routes.entries import ENTRY_ID
 from p2pcommons.api.schema import CURSOR, LIMIT, Fields, Member, Parameter
@@ -24,6 +24,7 @@ from p2pcommons.node.moderation_values import (
     ReportInfo,
     ReviewInfo,
     ShownInfo,
+    WithheldInfo,
 )
 
 _ONE: Final = (ENTRY_ID, Parameter("commons", COMMONS, "the commons it is in, where that is not clear"))
@@ -95,6 +96,22 @@ async def _follow_list(call: Call) -> web.StreamResponse:
     return answer(await call.commons.follow_block_list(call.arguments["id"], body["person"], follow=body["follow"]))
 
 
+async def _take_down(call: Call) -> web.StreamResponse:
+    arguments = call.arguments
+    made = await call.commons.take_down(arguments["id"], call.body["reason"], commons=arguments["commons"])
+    return answer(made, status=201)
+
+
+async def _release(call: Call) -> web.StreamResponse:
+    await call.commons.release(call.arguments["id"], commons=call.arguments["commons"])
+    return nothing()
+
+
+async def _withheld(call: Call) -> web.StreamResponse:
+    items, following = slice_of(await call.commons.withheld(call.arguments["id"]), call)
+    return answer_items(map(to_json, items), following)
+
+
 OPERATIONS: Final = (
     Operation(
         "POST", "/api/v1/entries/{id}/reports", "reportEntry", "Ask those who may to look at an entry", _report,
@@ -164,5 +181,19 @@ OPERATIONS: Final = (
             Member("person", KEY, "whose list", required=True),
             Member("follow", Flag(), "false: no more", default=True),
         )),
+    ),
+    Operation(
+        "POST", "/api/v1/entries/{id}/takedown", "takeDown",
+        "A host is made to: keep no text of an entry on this machine alone, and say so to who asks", _take_down,
+        answer=WithheldInfo, status=201, needs=Grant.OWN, parameters=_ONE, refusals={404: _NO_ENTRY},
+        body=Fields((Member("reason", Text(1000, 1, NOT_BLANK, "say why"), "told to who asks", required=True),)),
+    ),
+    Operation(
+        "DELETE", "/api/v1/entries/{id}/takedown", "release", "Ask others again for what was taken down here", _release,
+        status=204, needs=Grant.OWN, parameters=_ONE, refusals={404: _NO_ENTRY, 409: "`not-withheld`"},
+    ),
+    Operation(
+        "GET", "/api/v1/commons/{id}/withheld", "listWithheld", "What was taken down on this machine", _withheld,
+        answer=Listing(WithheldInfo), parameters=(COMMONS_ID, LIMIT, CURSOR), refusals={404: _HERE},
     ),
 )  # fmt: skip
