@@ -101,7 +101,8 @@ async def _search(call: Call) -> int:
 def _row(entry: dict[str, Any]) -> tuple[str, str, str, str]:
     place = entry.get("place")
     where = place.get("name") if isinstance(place, dict) else place
-    return str(entry["id"]), str(entry.get("type", "")), text_of(entry.get("title")), text_of(where)
+    title = "(not shown here: a block list)" if "lists" in entry else text_of(entry.get("title"))
+    return str(entry["id"]), str(entry.get("type", "")), title, text_of(where)
 
 
 # -- import

@@ -24,7 +24,7 @@ from p2pcommons.commons.former import Chains, Departures, Former, departures
 from p2pcommons.commons.grounding import Door, Grounds, Way, ground
 from p2pcommons.commons.growing import Ground, is_head
 from p2pcommons.commons.membership import Membership, persons
-from p2pcommons.commons.moderating import Moderating, may_hide_something
+from p2pcommons.commons.moderating import HIDING, Moderating, may_hide_something
 from p2pcommons.commons.removal_bodies import LEAVE, REMOVE
 from p2pcommons.core.encoding import encode
 from p2pcommons.core.identity import TAG_CHARTER
@@ -493,7 +493,8 @@ def _moderating(
     if not any(map(may_hide_something, in_set)):
         return None
     shown = {key: member.key for member in everybody for key in member.keys}
-    return Moderating(gone.assembly or Assembly(grounds, membership), in_set, membership.admitted, shown)
+    assembly = gone.assembly or Assembly(grounds, membership)
+    return Moderating(assembly, in_set, membership.admitted, shown, HIDING)
 
 
 def _anchors(in_set: Sequence[Record], grounds: Grounds, membership: Membership) -> dict[bytes, bytes]:

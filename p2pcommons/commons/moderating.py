@@ -17,6 +17,8 @@ from p2pcommons.commons.moderation_bodies import BLOCK, HIDE, REPORT, REVIEW, SH
 from p2pcommons.core.record import Record
 
 KINDS: Final = frozenset((REPORT, HIDE, SHOW, REVIEW, BLOCK))
+HIDING: Final = frozenset((HIDE, SHOW))
+"""Those on which depends what is hidden: of reports and lists anybody may write any number."""
 MATTERS: Final = ("hide", "restore")
 
 
@@ -42,10 +44,19 @@ class Moderating:
     """What was said on the entries of one commons. Grows with its assembly; anything else is folded anew."""
 
     def __init__(
-        self, assembly: Assembly, records: Iterable[Record], admitted: frozenset[bytes], shown: Mapping[bytes, bytes]
+        self,
+        assembly: Assembly,
+        records: Iterable[Record],
+        admitted: frozenset[bytes],
+        shown: Mapping[bytes, bytes],
+        kinds: frozenset[str] = KINDS,
     ) -> None:
-        """`records`: of the set; `admitted`: its keys; `shown`: by key, the one that its person is shown under."""
+        """`records`: of the set; `admitted`: its keys; `shown`: by key, the one that its person is shown under.
+
+        `kinds`: of acts that are looked at. With `HIDING` alone, `moderation` has no queue and no lists.
+        """
         self._assembly = assembly
+        self._kinds = kinds
         self._admitted = admitted
         self._shown = shown
         self._said: dict[bytes, _Said] = {}
@@ -94,7 +105,7 @@ class Moderating:
     def _take(self, record: Record) -> None:
         self.size += 1
         header = record.header
-        if header.kind not in KINDS or record.id in self._said or header.author not in self._admitted:
+        if header.kind not in self._kinds or record.id in self._said or header.author not in self._admitted:
             return
         for act in acts_of((record,), self._who):
             said = self._said[record.id] = _Said(act, header.author)

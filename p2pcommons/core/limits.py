@@ -160,6 +160,9 @@ CHARTER_FILE_BYTES_MAX: Final = 256 * 1024  # a template of a charter: ours have
 # -- moderation (chapter 23)
 MODERATION_IDS_MAX: Final = 32  # reports, hidings or keys that one act names: more is done in several
 MODERATION_ACTS_MAX: Final = 32  # that one command writes: they answer 1,024 reports, whoever made so many
+MODERATION_QUEUE_SHOWN_MAX: Final = (
+    500  # entries that wait, those that most persons reported: more come when they are answered
+)
 MODERATION_REPORTS_SHOWN_MAX: Final = 100  # of one entry, with their words: more than a person reads
 
 # -- recipes (chapter 24)

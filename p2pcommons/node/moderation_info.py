@@ -11,7 +11,7 @@ from p2pcommons.commons.moderation import Hidden, Waiting
 from p2pcommons.commons.moderation_bodies import Report, read_moderation
 from p2pcommons.core.clock import to_ms
 from p2pcommons.core.identity import PublicKey
-from p2pcommons.core.limits import MODERATION_REPORTS_SHOWN_MAX
+from p2pcommons.core.limits import MODERATION_QUEUE_SHOWN_MAX, MODERATION_REPORTS_SHOWN_MAX
 from p2pcommons.core.record import Record, RecordId, Subject
 from p2pcommons.node.assemblies import Moment
 from p2pcommons.node.moderation_values import (
@@ -86,8 +86,8 @@ def report_info(moment: Moment, me: Me, identifier: bytes) -> ReportInfo:
 
 
 def queue_info(moment: Moment, me: Me, by: str, may_hide: bool, may_review: bool) -> QueueInfo:
-    """What waits, those that most persons reported first."""
-    items = tuple(_item(moment, me, one) for one in moment.moderation().queue)
+    """What waits, those that most persons reported first: at most `MODERATION_QUEUE_SHOWN_MAX`."""
+    items = tuple(_item(moment, me, one) for one in moment.moderation().queue[:MODERATION_QUEUE_SHOWN_MAX])
     return QueueInfo(moment.charter.commons, by, may_hide, may_review, items)
 
 
