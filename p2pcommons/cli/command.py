@@ -73,7 +73,7 @@ def entry_id(text: str) -> bytes:
     except ValueError:
         value = b""
     if len(value) != 32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an id (64 hexadecimal digits)")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an id: 64 hexadecimal digits, as lists and `search` show it")
     return value
 
 

@@ -108,6 +108,7 @@ RIGHT = [
         documents=None,
     ),
     Way("search", "nullepart", "Nothing found", documents=0),
+    Way("search", "fontaine --type plase", "no type 'plase': there are collection", documents=0),
     Way("import", "sample --commons Brest", r"\d+ lines read: 0 added or changed, \d+ unchanged, 0 refused"),
     Way("import", "{csv} --map {map} --commons Brest --dry-run", "2 would be added"),
     Way("import", "{csv} --map {map} --commons Brest --format csv", "2 added or changed"),

@@ -144,8 +144,13 @@ def test_a_judgment_has_five_grades_by_default_and_shows_why_who_won(village: Vi
 
 
 def test_where_several_commons_fit_they_are_named(village: Village) -> None:
+    village.alice("entry", "add", "--type", "place", "--title", "Slipway")
     fork = village.alice("commons", "fork", "Village", "Village, freely").strip()
     said = village.alice("proposal", "list", code=1)
     assert f"Village, freely ({fork[:8]})" in said and "Village (" in said
     assert "since the founding" in village.alice("charter", "history", "--commons", "Village, freely")
     assert "in force" in village.alice("charter", "history", "review", "--commons", fork[:8])
+    found = village.alice("search", "slipway")
+    assert found.startswith("id ") and found.splitlines()[0].endswith("commons")
+    assert sorted(line.rpartition("  ")[2] for line in found.splitlines()[1:3]) == ["Village", "Village, freely"]
+    assert village.alice("search", "slipway", "--commons", fork).splitlines()[0].endswith("place")
