@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from p2pcommons.cli.command import Call, Command, commons_argument, find_commons
+from p2pcommons.cli.command import Call, Command, commons_argument, find_commons, language
 from p2pcommons.cli.proposals import params_argument, tell_opened
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def _show_arguments(parser: argparse.ArgumentParser) -> None:
 async def _show(call: Call) -> int:
     given = call.arguments
     commons = await find_commons(call.verbs, given.commons)
-    shown = await call.verbs.charter(commons, given.language or _language())
+    shown = await call.verbs.charter(commons, given.language or language())
     call.output.document(shown)
     if call.output.json:
         return 0
@@ -67,7 +67,11 @@ async def _history(call: Call) -> int:
     if call.output.json:
         return 0
     if not shown:
-        call.output.say("No rule was changed here, nor set by the founding: all is as it is by default.")
+        call.output.say(
+            "No rule was changed since the founding."
+            if call.arguments.rule is None
+            else "It never was set: all of it is by default."
+        )
         return 0
     call.output.table(
         ("since", "rule", "version", "", "says"),
@@ -95,15 +99,9 @@ async def _question(call: Call) -> int:
     given = call.arguments
     commons = await find_commons(call.verbs, given.commons)
     asked = Question(given.text, "rule", rule=given.rule, params=dict(given.params) or None, words=given.words)
-    tell_opened(call, await call.verbs.propose(commons, asked))
+    same = asked.params is None and asked.words is None
+    tell_opened(call, await call.verbs.propose(commons, asked), same_rule=same)
     return 0
-
-
-def _language() -> str:
-    import os
-
-    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or "en"
-    return spoken[:2].lower() if spoken[:2].isalpha() and spoken[:2].isascii() else "en"
 
 
 COMMANDS = (

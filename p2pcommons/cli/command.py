@@ -6,6 +6,7 @@ Importing this, or any group, imports nothing heavy: `--help` answers at once. W
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -18,6 +19,9 @@ from p2pcommons.errors import Refused
 if TYPE_CHECKING:
     from p2pcommons.api.verbs import Verbs
     from p2pcommons.core.record import CommonsId
+
+
+_SHOWN_MAX = 8  # names in one line of an error
 
 
 class Needs(Enum):
@@ -69,7 +73,7 @@ def entry_id(text: str) -> bytes:
     except ValueError:
         value = b""
     if len(value) != 32:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an id (64 hexadecimal digits)")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an id: 64 hexadecimal digits, as lists and `search` show it")
     return value
 
 
@@ -118,6 +122,17 @@ async def find_commons(verbs: Verbs, named: str | None) -> CommonsId:
         if not found:
             raise Refused("unknown-commons", f"No followed commons is called {named!r}. See: p2pcommons commons list")
     if len(found) > 1:
-        ids = ", ".join(each.id.hex()[:8] for each in found)
-        raise Refused("which-commons", f"Several commons fit ({ids}); name one by the beginning of its id.")
+        shown = ", ".join(
+            f"{each.name or 'one that is not here yet'} ({each.id.hex()[:8]})" for each in found[:_SHOWN_MAX]
+        )
+        more = f" and {len(found) - _SHOWN_MAX} more" if len(found) > _SHOWN_MAX else ""
+        raise Refused(
+            "which-commons", f"Several commons fit: {shown}{more}. Name one by its name or the beginning of its id."
+        )
     return found[0].id
+
+
+def language() -> str:
+    """The language of this person's terminal; English where it says none."""
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or "en"
+    return spoken[:2].lower() if spoken[:2].isalpha() and spoken[:2].isascii() else "en"

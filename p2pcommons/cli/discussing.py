@@ -6,7 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 from p2pcommons.cli.command import Call, Command, commons_argument
-from p2pcommons.cli.outcomes import find_proposal, proposal_argument
+from p2pcommons.cli.finding import find_proposal, proposal_argument
+from p2pcommons.cli.people import people_of
 from p2pcommons.errors import NotFound, Refused
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 async def _discuss(call: Call) -> int:
     from p2pcommons.api.wire import rfc3339
-    from p2pcommons.core.identity import did_key
 
     commons, proposal = await find_proposal(call)
     said = await call.verbs.comments(commons, proposal)
@@ -30,8 +30,9 @@ async def _discuss(call: Call) -> int:
         return 0
     if not said:
         call.output.say(f'Nobody said anything yet. Begin: p2pcommons proposal comment {proposal.hex()[:8]} "TEXT"')
+    people = await people_of(call.verbs, commons)
     for one in said:
-        who = did_key(one.author) + ("" if one.member else ", a former member")
+        who = people.name(one.author) + ("" if one.member else ", a former member")
         answers = "" if one.on is None else f", to {one.on.hex()[:8]}"
         call.output.say(f"{one.id.hex()[:8]}  {rfc3339(one.at)[:10]}  {who}{answers}")
         for line in one.text.splitlines():

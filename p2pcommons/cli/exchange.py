@@ -15,6 +15,8 @@ from p2pcommons.cli.output import text_of
 from p2pcommons.errors import FormError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from p2pcommons.cli.importing import Summary
     from p2pcommons.commons.query import Query
     from p2pcommons.formats import FieldMapping
@@ -83,7 +85,7 @@ async def _search(call: Call) -> int:
         page = await call.verbs.search(replace(query, limit=min(left, PAGE_ITEMS_MAX), cursor=cursor))
         call.output.items(page.items)
         if page.items:
-            call.output.table(("id", "type", "title", "place"), [_row(entry) for entry in page.items])
+            await _tell_found(call, page.items)
         shown += len(page.items)
         left -= len(page.items)
         cursor = page.next
@@ -92,10 +94,27 @@ async def _search(call: Call) -> int:
     if page.total:
         call.output.say(f"{shown} of {page.total} entries")
     elif await call.verbs.list_commons():
-        call.output.say("Nothing found.")
+        call.output.say("Nothing found." + _unknown_type(call.arguments.type))
     else:
         call.output.say('Nothing is here yet: no commons is followed. Make one: p2pcommons commons create "NAME"')
     return 0
+
+
+async def _tell_found(call: Call, items: Sequence[dict[str, Any]]) -> None:
+    """A table, which names their commons where there are several: a fork shows again what its origin has."""
+    heading, rows = ("id", "type", "title", "place"), [_row(entry) for entry in items]
+    if call.output.json or len({entry.get("commons") for entry in items}) == 1:
+        call.output.table(heading, rows)
+        return
+    names = {each.id.hex(): each.name for each in await call.verbs.list_commons()}
+    of = [names.get(str(entry.get("commons"))) or str(entry.get("commons"))[:8] for entry in items]
+    call.output.table((*heading, "commons"), [(*row, name) for row, name in zip(rows, of, strict=True)])
+
+
+def _unknown_type(named: str | None) -> str:
+    from p2pcommons.commons.vocabulary import TYPES
+
+    return "" if named is None or named in TYPES else f" There is no type {named[:40]!r}: there are {', '.join(TYPES)}."
 
 
 def _row(entry: dict[str, Any]) -> tuple[str, str, str, str]:

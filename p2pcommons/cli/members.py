@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from p2pcommons.cli.command import Call, Command, commons_argument, count, entry_id, find_commons
+from p2pcommons.cli.people import People, find_keys, short_key
 from p2pcommons.errors import Refused
 
 if TYPE_CHECKING:
@@ -19,10 +20,11 @@ async def _list(call: Call) -> int:
     call.output.document(shown)
     if call.output.json:
         return 0
+    people = People(shown)
     call.output.table(
         ("member", "", "let in by"),
         [
-            (did_key(key), _role(each.steward, each.you) if at == 0 else "also of the one above", "" if at or each.by is None else did_key(each.by))
+            (did_key(key), _role(each.steward, each.you) if at == 0 else "also of the one above", "" if at or each.by is None else people.name(each.by))
             for each in shown.members
             for at, key in enumerate((each.key, *(key for key in each.keys if key != each.key)))
         ],
@@ -31,7 +33,7 @@ async def _list(call: Call) -> int:
         call.output.say("")
         call.output.table(
             ("no member any more", "", "by"),
-            [(did_key(one.key), _how(one), ", ".join(map(did_key, one.by))) for one in shown.former],
+            [(did_key(one.key), _how(one), ", ".join(map(people.name, one.by))) for one in shown.former],
         )
     call.output.say("")
     call.output.table(("way in", "used", ""), [(each.id.hex(), _used(each), _kind(each)) for each in shown.entrances])
@@ -66,7 +68,7 @@ def _kind(entrance: EntranceInfo) -> str:
 
 
 def _purge_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("keys", metavar="KEY", nargs="*", help="did:key:z6Mk…, as `member list` shows it")
+    parser.add_argument("keys", metavar="KEY", nargs="*", help="a key, or its beginning, as `member list` shows it")
     parser.add_argument(
         "--entrance", metavar="ID", type=entry_id, action="append", default=[], help="a way in to close, too"
     )
@@ -76,12 +78,12 @@ def _purge_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def _purge(call: Call) -> int:
-    from p2pcommons.core.identity import did_key, parse_did_key
+    from p2pcommons.core.identity import did_key
 
     given = call.arguments
     commons = await find_commons(call.verbs, given.commons)
-    keys = [parse_did_key(text) for text in given.keys]
     shown = await call.verbs.members(commons)
+    keys = list(map(People(shown).find, given.keys))
     others = {key for each in shown.members if set(each.keys) & set(keys) for key in each.keys} - set(keys)
     if given.person:
         keys += sorted(others)
@@ -100,18 +102,18 @@ async def _purge(call: Call) -> int:
 
 
 def _steward_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("keys", metavar="KEY", nargs="*", help="members, by their did:key as `member list` shows it")
+    parser.add_argument(
+        "keys", metavar="KEY", nargs="*", help="members, by their keys or the beginnings, as `member list` shows them"
+    )
     parser.add_argument("--end", action="store_true", help="they shall be stewards no more")
     parser.add_argument("--quorum", metavar="N", type=count, help="how many stewards must agree from then on")
     commons_argument(parser)
 
 
 async def _steward(call: Call) -> int:
-    from p2pcommons.core.identity import parse_did_key
-
     given = call.arguments
-    keys = [parse_did_key(text) for text in given.keys]
     commons = await find_commons(call.verbs, given.commons)
+    keys = list(await find_keys(call.verbs, commons, given.keys))
     add, end = ([], keys) if given.end else (keys, [])
     _say(call, await call.verbs.name_stewards(commons, add=add, end=end, quorum=given.quorum), "Done.")
     return 0
@@ -130,12 +132,18 @@ async def _leave(call: Call) -> int:
             "You will be a member no more, and what you wrote stays. Only an invitation of a member brings you back. "
             "If it is meant, say it again with --yes.",
         )
-    _say(call, await call.verbs.leave(commons), "You are a member no more. This node goes on following the commons.")
+    _say(
+        call,
+        await call.verbs.leave(commons),
+        "You are a member no more, but may still vote on what was proposed before. This node goes on following the commons.",
+    )
     return 0
 
 
 def _remove_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("key", metavar="KEY", help="the member, by their did:key as `member list` shows it")
+    parser.add_argument(
+        "key", metavar="KEY", help="the member, by their key or its beginning, as `member list` shows it"
+    )
     words = parser.add_mutually_exclusive_group()
     words.add_argument(
         "--keep-words", dest="words", action="store_const", const="all", default="seen",
@@ -156,23 +164,23 @@ _WORDS = {
 
 
 async def _remove(call: Call) -> int:
-    from p2pcommons.core.identity import parse_did_key
-
     given = call.arguments
-    key = parse_did_key(given.key)
     commons = await find_commons(call.verbs, given.commons)
+    [key] = await find_keys(call.verbs, commons, [given.key])
     if not given.yes:
         raise Refused(
             "not-confirmed",
-            f"They will be a member no more: {_WORDS[given.words]}. Only a vote of the members brings them back. If it is "
-            "meant, say it again with --yes.",
+            f"{short_key(key)} will be a member no more: {_WORDS[given.words]}. Only a vote of the members brings them "
+            "back. If it is meant, say it again with --yes.",
         )
     _say(call, await call.verbs.remove_member(commons, key, words=given.words), "They are a member no more.")
     return 0
 
 
 def _keep_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("key", metavar="KEY", help="the former member, by their did:key as `member list` shows it")
+    parser.add_argument(
+        "key", metavar="KEY", help="the former member, by their key or its beginning, as `member list` shows it"
+    )
     parser.add_argument(
         "--entry",
         metavar="ID",
@@ -185,11 +193,9 @@ def _keep_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def _keep(call: Call) -> int:
-    from p2pcommons.core.identity import parse_did_key
-
     given = call.arguments
-    key = parse_did_key(given.key)
     commons = await find_commons(call.verbs, given.commons)
+    [key] = await find_keys(call.verbs, commons, [given.key])
     _say(call, await call.verbs.keep_words(commons, key, entries=given.entry), "It counts again.")
     return 0
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from p2pcommons.cli.command import Call, Command, commons_argument, count, entry_id, find_commons
-from p2pcommons.cli.outcomes import SAID, find_proposal, proposal_argument
+from p2pcommons.cli.finding import find_amendment, find_proposal, proposal_argument
+from p2pcommons.cli.outcomes import state_of
+from p2pcommons.cli.people import find_keys
+from p2pcommons.cli.questions import how_decided, how_to_vote
 from p2pcommons.errors import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from p2pcommons.core.identity import PublicKey
     from p2pcommons.node.assembly_values import ProposalInfo
+
+GRADES_DEFAULT: Final = 5  # from 0, the lowest: enough to tell apart, few enough to agree on what each means
 
 
 def params_argument(parser: argparse.ArgumentParser) -> None:
@@ -41,12 +45,6 @@ def _grade(text: str) -> tuple[str, int]:
     return option, int(value)
 
 
-def _keys(texts: list[str]) -> tuple[PublicKey, ...]:
-    from p2pcommons.core.identity import parse_did_key
-
-    return tuple(parse_did_key(text) for text in texts)
-
-
 # -- proposing
 
 
@@ -66,7 +64,7 @@ def _propose_arguments(parser: argparse.ArgumentParser) -> None:
         "--steward", metavar="KEY", action="append", default=[], help="who are to be stewards; repeat it"
     )
     about.add_argument(
-        "--amendment", metavar="ID", type=entry_id, help="take an amendment that its proposer did not take"
+        "--amendment", metavar="ID", help="take an amendment that its proposer did not take; `proposal show` names it"
     )
     params_argument(parser)
     parser.add_argument("--succession", action="store_true", help="with --steward: the stewards there were are gone")
@@ -74,7 +72,10 @@ def _propose_arguments(parser: argparse.ArgumentParser) -> None:
         "--option", metavar="NAME", action="append", default=[], help="majority judgment: what is judged; repeat it"
     )
     parser.add_argument(
-        "--grades", metavar="N", type=count, help="majority judgment: how many grades there are, 2 to 10"
+        "--grades",
+        metavar="N",
+        type=count,
+        help=f"majority judgment: how many grades there are, 2 to 10 ({GRADES_DEFAULT})",
     )
     parser.add_argument(
         "--closer", metavar="KEY", action="append", default=[],
@@ -84,10 +85,11 @@ def _propose_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def _propose(call: Call) -> int:
-    from p2pcommons.core.record import RecordId, Subject
+    from p2pcommons.core.record import Subject
     from p2pcommons.node.assembly_values import Question
 
     given = call.arguments
+    commons = await find_commons(call.verbs, given.commons)
     said = {
         "rule": given.rule,
         "remove": given.remove,
@@ -99,35 +101,40 @@ async def _propose(call: Call) -> int:
     }
     person, entry = given.remove or given.admit, given.hide or given.restore
     made = await call.verbs.propose(
-        await find_commons(call.verbs, given.commons),
+        commons,
         Question(
             given.text,
             matter=next((matter for matter, value in said.items() if value), "text"),
             rule=given.rule,
             params=dict(given.params) or None,
             words=given.words,
-            person=None if person is None else _keys([person])[0],
+            person=None if person is None else (await find_keys(call.verbs, commons, [person]))[0],
             entry=None if entry is None else Subject(entry),
-            stewards=_keys(given.steward),
+            stewards=await find_keys(call.verbs, commons, given.steward),
             succession=given.succession,
-            amendment=None if given.amendment is None else RecordId(given.amendment),
+            amendment=None if given.amendment is None else await find_amendment(call, commons, given.amendment),
             options=tuple(given.option),
-            grades=given.grades,
-            closers=_keys(given.closer),
+            grades=GRADES_DEFAULT if given.option and given.grades is None else given.grades,
+            closers=await find_keys(call.verbs, commons, given.closer),
         ),
     )
-    tell_opened(call, made)
+    tell_opened(call, made, same_rule=made.matter == "rule" and not given.params and given.words is None)
     return 0
 
 
-def tell_opened(call: Call, made: ProposalInfo) -> None:
-    """Say of a proposal just made how to go on."""
+def tell_opened(call: Call, made: ProposalInfo, *, same_rule: bool = False) -> None:
+    """Say of a proposal just made how to go on. `same_rule`: it is on a rule, and changes nothing of it."""
     from p2pcommons.api.wire import rfc3339
 
     call.output.document(made)
     call.output.say(made.id.hex())
-    call.output.say(
-        f"{made.electorate} may vote until {rfc3339(made.closes_at)[:10]}, by {made.mode}; {made.quorum} have to answer."
+    if call.output.json:
+        return
+    members = "1 member" if made.electorate == 1 else f"{made.electorate} members"
+    call.output.warn(
+        ("It keeps the rule as it is, as neither --set nor --words was given. " if same_rule else "")
+        + f"{members} may vote until {rfc3339(made.closes_at)[:10]}, and {made.quorum} have to answer; "
+        f"{how_decided(made)}. To vote: {how_to_vote(made)}"
     )
 
 
@@ -150,32 +157,37 @@ async def _amend(call: Call) -> int:
         text=given.text,
         params=dict(given.params) or None,
         words=given.words,
-        stewards=_keys(given.steward),
+        stewards=await find_keys(call.verbs, commons, given.steward),
     )
     call.output.document(made)
-    if made.text == given.text:
+    offered = next((one for one in made.amendments if one.text == given.text and one.state == "open"), None)
+    if offered is None:
         call.output.say("This text is up to vote now. Ballots on the text before have lapsed.")
-    else:
-        offered = next((one for one in reversed(made.amendments) if one.text == given.text), None)
-        call.output.say("" if offered is None else offered.id.hex())
-        call.output.say("Offered: whoever proposed takes it or not, or a vote does (`propose --amendment`).")
+        return 0
+    call.output.say(offered.id.hex())
+    if not call.output.json:
+        short = offered.id.hex()[:8]
+        call.output.warn(
+            f"Offered. Who proposed takes it, or refuses it: p2pcommons proposal answer {short} take. A vote can take it too: "
+            f'p2pcommons propose "TEXT" --amendment {short}'
+        )
     return 0
 
 
 def _answer_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("amendment", metavar="AMENDMENT", type=entry_id, help="its whole id, as `outcome` shows it")
+    parser.add_argument("amendment", metavar="AMENDMENT", help="its id, or the beginning, as `proposal show` shows it")
     parser.add_argument("answer", choices=("take", "refuse"), help="whether its text is up to vote from now on")
     commons_argument(parser)
 
 
 async def _answer(call: Call) -> int:
-    from p2pcommons.core.record import RecordId
-
     given = call.arguments
     commons = await find_commons(call.verbs, given.commons)
-    made = await call.verbs.answer_amendment(commons, RecordId(given.amendment), take=given.answer == "take")
+    amendment = await find_amendment(call, commons, given.amendment)
+    made = await call.verbs.answer_amendment(commons, amendment, take=given.answer == "take")
     call.output.document(made)
-    call.output.say("Taken: its text is up to vote now." if given.answer == "take" else "Refused: the text stays.")
+    taken = "Taken: its text is up to vote now. Ballots on the text before have lapsed."
+    call.output.say(taken if given.answer == "take" else "Refused: the text stays.")
     return 0
 
 
@@ -205,7 +217,11 @@ async def _vote(call: Call) -> int:
 
     given = call.arguments
     if (given.choice is None) == (not given.grade):
-        raise Refused("bad-choice", "Say a choice, or grades with --grade, and not both: p2pcommons vote --help")
+        raise Refused(
+            "bad-choice",
+            "Say a choice, or grades with --grade, and not both. How one votes on it: p2pcommons proposal show "
+            f"{given.proposal[:8]}",
+        )
     choice: str | Mapping[str, int] = dict(given.grade) if given.choice is None else given.choice
     commons, proposal = await find_proposal(call)
     read = None if given.text is None else RecordId(given.text)
@@ -213,6 +229,8 @@ async def _vote(call: Call) -> int:
     call.output.document(made)
     answered = 0 if made.tally is None else made.tally.answered
     call.output.say(f"Your ballot is cast. {answered} of {made.electorate} have answered, as far as is known here.")
+    if answered == made.electorate:
+        call.output.say(f"Everybody has: its closers close it now, by: p2pcommons close {made.id.hex()[:8]}")
     return 0
 
 
@@ -230,10 +248,10 @@ async def _close(call: Call) -> int:
     own = next(one for one in made.closings if one.you)
     call.output.say(f"You counted {own.count} ballot{'' if own.count == 1 else 's'}.")
     if made.closed_at is None:
-        signed = len({one.closer for one in made.closings if one.recount == "same"})
-        call.output.say(f"{signed} of {made.closers_needed} closers have closed it: it stands once they agree.")
+        alike = {one.closer for one in made.closings if (one.count, one.root) == (own.count, own.root)}
+        call.output.say(f"It stands when {made.closers_needed} closers have counted the same: so far {len(alike)}.")
     else:
-        call.output.say(f"Closed: {SAID[made.state]}.")
+        call.output.say(f"Closed: {state_of(made)}.")
     return 0
 
 

@@ -705,9 +705,10 @@ class Commons:
         return await self._upkeep.pack(path, commons)
 
     async def unpack(self, path: Path) -> UnpackInfo:
-        """Take a pack file."""
+        """Take a pack file; an invitation that waited for what it brings is used."""
         taken = await self._upkeep.unpack(path)
         self._follow_changed()
+        await self.settle()
         return taken
 
     async def backup(self, path: Path) -> int:

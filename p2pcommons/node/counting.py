@@ -33,7 +33,9 @@ def count_ballots(
     pasts, case, on = moment.assembly.pasts, moment.assembly.cases[minute.id], whole_text(moment, minute)
     person = case.elector(me, moment.everything, pasts)
     if person is None or person not in case.closers:
-        raise Refused("not-a-closer", "Only its closers close this vote: `p2pcommons outcome` names them.")
+        raise Refused(
+            "not-a-closer", "Only its closers close this vote: `p2pcommons proposal show PROPOSAL` names them."
+        )
     if any(closing.closer == person for closing in minute.closings):
         raise Conflict(
             "closed-by-you", "You have closed this already. A second closing that says something else would undo both."

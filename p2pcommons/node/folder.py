@@ -88,7 +88,8 @@ class DataFolder:
             os.close(handle)
             raise StoreError(
                 "folder_locked",
-                f"The data folder {self.path} is used by another p2pcommons process. Stop that one, or choose another with --data.",
+                f"The data folder {self.path} is used by another p2pcommons process. If a node is starting there, try again "
+                "in a moment; else stop that one, or choose another with --data.",
             ) from error
         self._lock = handle
         try:

@@ -48,7 +48,8 @@ def new_proposal(moment: Moment, question: Question, me: bytes, text: bytes, wor
             raise Refused(
                 "bad-options",
                 f"This is decided by majority judgment: give 1 to {OPTIONS_MAX} different options, of at most "
-                f"{OPTION_CHARACTERS_MAX} characters, and how many grades there are, 2 to {GRADES_MAX}.",
+                f"{OPTION_CHARACTERS_MAX} characters, and how many grades there are, 2 to {GRADES_MAX}: "
+                'p2pcommons propose "TEXT" --option ONE --option OTHER --grades 5',
             )
         raise Refused(
             "bad-options", f"This is decided by {decision.mode}: it has no options and no grades. "
@@ -131,7 +132,7 @@ def _effect(moment: Moment, question: Question, words: bytes | None, electors: M
     if matter == "amend":
         if question.amendment not in moment.assembly.offers:
             raise Conflict(
-                "unknown-amendment", "Nobody offered this amendment: `p2pcommons outcome PROPOSAL` shows them."
+                "unknown-amendment", "Nobody offered this amendment: `p2pcommons proposal show PROPOSAL` shows them."
             )
         return {"amendment": question.amendment}
     return {}

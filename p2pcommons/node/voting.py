@@ -122,7 +122,8 @@ class Voting:
             offer = moment.assembly.offers.get(amendment)
             if offer is None:
                 raise NotFound(
-                    "unknown-amendment", "Nobody offered this amendment: `p2pcommons outcome PROPOSAL` shows them."
+                    "unknown-amendment",
+                    "Nobody offered this amendment: `p2pcommons proposal show PROPOSAL` shows them.",
                 )
             case = offer.case
             open_minute(moment, RecordId(case.id))

@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_shell import Shell
 
-from p2pcommons.cli.main import main
 from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.core.address import parse_address
 
 WORDS = "legal winner thank year wave sausage worth useful legal winner thank yellow"
-
-
-class Shell:
-    """Runs commands on one data folder."""
-
-    def __init__(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.data = data
-        self.capsys = capsys
-
-    def __call__(self, *arguments: str, code: int = 0) -> str:
-        assert main([*arguments, "--data", str(self.data)]) == code
-        said = self.capsys.readouterr()
-        return said.err if code else said.out
-
-    def json(self, *arguments: str, code: int = 0) -> list[Any]:
-        assert main([*arguments, "--json", "--data", str(self.data)]) == code
-        return [json.loads(line) for line in self.capsys.readouterr().out.splitlines()]
 
 
 @pytest.fixture
@@ -119,11 +101,10 @@ def test_addresses_given_with_no_node_running_are_kept_for_when_one_does(
     shell: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     [made] = shell.json("commons", "create", "Brest")
-    assert main(["commons", "invite", "--data", str(shell.data)]) == 0
-    said = capsys.readouterr()
-    assert "names no address" in said.err
+    out, err = shell.both("commons", "invite")
+    assert "names no address" in err
     node = shell.json("identity", "show")[0]["node"].removeprefix("did:key:")
-    line = replace(parse_invitation(said.out.strip()), addresses=(parse_address(f"{node}@192.0.2.7:7421"),)).line()
+    line = replace(parse_invitation(out.strip()), addresses=(parse_address(f"{node}@192.0.2.7:7421"),)).line()
     elsewhere = Shell(tmp_path / "else where", capsys)
     assert f"p2pcommons up --data '{elsewhere.data}'" in elsewhere("commons", "join", line)
     elsewhere("commons", "follow", "ab" * 32, "--peer", "192.0.2.8:7421")
@@ -140,3 +121,14 @@ def test_an_identity_starts_from_its_words_in_an_empty_folder_only(shell: Shell)
     shell("identity", "restore", *WORDS.split())
     assert shell("identity", "words").strip() == WORDS
     assert "already holds" in shell("identity", "restore", *WORDS.split(), code=1)
+
+
+def test_an_invitation_is_used_when_a_file_brings_the_commons(
+    shell: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell("commons", "create", "Brest")
+    line, file, other = shell("commons", "invite").strip(), str(tmp_path / "pack"), Shell(tmp_path / "other", capsys)
+    other("commons", "join", line)
+    shell("pack", file)
+    other("unpack", file)
+    assert other.json("commons", "show")[0]["member"]

@@ -1,4 +1,4 @@
-"""The walk-through does what it says: every line is typed, every answer compared, in both languages' one story."""
+"""Walk-throughs as they are lived: machines, what each person has in their shell, and one cable that can be pulled."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.core.address import parse_address
 from tests.e2e.processes import WAIT_S, NodeProcess
@@ -21,32 +19,44 @@ from tests.e2e.proxy import CountingProxy
 from tests.e2e.walk import Step, answers, steps
 
 DOCS = Path(__file__).parents[2] / "docs"
-TEXTS = {name: (DOCS / name).read_text(encoding="utf-8") for name in ("first-evening.md", "premiere-soiree.md")}
 LOOKING = tuple(
-    f"p2pcommons {words}" for words in ("search", "commons list", "commons show", "entry show", "entry conflicts")
-)  # may be typed again and again
+    f"p2pcommons {words}"
+    for words in (
+        "search", "commons list", "commons show", "commons lineage", "entry show", "entry conflicts", "member list",
+        "charter show", "charter history", "proposal list", "proposal show", "outcome",
+    )
+)  # fmt: skip
+"""May be typed again and again."""
 
 
-def test_both_languages_tell_the_same_steps() -> None:
-    english, french = (steps(text) for text in TEXTS.values())
-    assert english == french
-    assert len(english) > 30
+async def live(text: str, folder: Path, *, far: str, near: str) -> None:
+    """Do all steps of a text; AssertionError where an answer is another. A cable leads from `far` to `near`."""
+    async with CountingProxy("127.0.0.1:9") as cable:
+        evening = _Evening(folder, cable.address, far)
+        try:
+            for step in steps(text):
+                match step.command:
+                    case "# pulls the cable":
+                        cable.pull()
+                    case "# plugs the cable in":
+                        cable.plug()
+                    case "# loses her laptop":
+                        evening.nodes[step.who].kill()
+                    case _:
+                        await asyncio.to_thread(evening.take, step)
+                        if step.who == near:
+                            cable.target = evening.nodes[near].listen
+        finally:
+            evening.end()
 
 
-def test_an_answer_that_differs_is_seen() -> None:
-    assert answers(["id  title", "…   Cale des pêcheurs"], "id    title\n3f9a  Cale  des pêcheurs\n")
-    assert answers(["…", "title  X", "…"], "id 1\ntitle X\nauthors me\n")
-    assert not answers(["…   Cale"], "3f9a  Quai\n")
-    assert not answers(["title X"], "title X\ntitle Y\n")
-    assert not answers(["title X", "members 3"], "title X\n")
+class _Evening:
+    """The machines, and what each person has in their shell. `cable`: HOST:PORT of the end of the cable at `far`."""
 
-
-class Evening:
-    """The machines, and what each person has in their shell. `cable`: HOST:PORT of Brieg's end of the cable."""
-
-    def __init__(self, folder: Path, cable: str) -> None:
+    def __init__(self, folder: Path, cable: str, far: str) -> None:
         self._folder = folder
         self._cable = parse_address(cable)
+        self._far = far
         self._shell: dict[str, str] = {}  # what people read to each other: the line, the address, the words
         self.nodes: dict[str, NodeProcess] = {}
         self._program = folder / "bin"
@@ -76,12 +86,16 @@ class Evening:
     def _type(self, step: Step) -> str:
         """Run one line in that person's shell; what it says. What it leaves in a variable is kept for all."""
         kept = self._folder / "variables"
+        spoken = {
+            name: self._by_cable(value) if step.who == self._far else value for name, value in self._shell.items()
+        }
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("P2PCOMMONS")},
-            **{name: self._by_cable(value) if step.who == "brieg" else value for name, value in self._shell.items()},
+            **spoken,
             "PATH": f"{self._program}:{os.environ['PATH']}",
             "P2PCOMMONS_DATA": str(self._folder / step.who),
             "PYTHONIOENCODING": "utf-8",
+            "LC_ALL": "en_GB.UTF-8",
         }
         script = f"set -a\n{step.command}\ncode=$?\nenv -0 > {shlex.quote(str(kept))}\nexit $code"
         done = subprocess.run(
@@ -96,7 +110,7 @@ class Evening:
         return done.stdout
 
     def _by_cable(self, value: str) -> str:
-        """Brieg's way to the box leads through his cable, so the line he pastes names the end of it."""
+        """The way from there leads through the cable, so the line that is pasted names the end of it."""
         if not value.startswith("p2pcommons:"):
             return value
         line = parse_invitation(value)
@@ -109,24 +123,3 @@ def _until(step: Step, look: Callable[[], str]) -> None:
     while not answers(step.answer, said := look()):
         assert time.monotonic() < until, f"{step} answers {said}"
         time.sleep(0.05)
-
-
-@pytest.mark.slow
-async def test_every_line_of_the_first_evening_is_typed_and_answered(tmp_path: Path) -> None:
-    async with CountingProxy("127.0.0.1:9") as cable:
-        evening = Evening(tmp_path, cable.address)
-        try:
-            for step in steps(TEXTS["first-evening.md"]):
-                match step.command:
-                    case "# pulls the cable":
-                        cable.pull()
-                    case "# plugs the cable in":
-                        cable.plug()
-                    case "# loses her laptop":
-                        evening.nodes[step.who].kill()
-                    case _:
-                        await asyncio.to_thread(evening.take, step)
-                        if step.who == "box":
-                            cable.target = evening.nodes["box"].listen
-        finally:
-            evening.end()
