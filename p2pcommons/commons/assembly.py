@@ -69,8 +69,11 @@ class Assembly:
         self.removals.larger = self._larger
         self.pasts.cut_in = self.removals.within
         self._grounds, self._membership = grounds, membership
+        self._large: dict[int, int] = {}  # bits of what had seen so many persons, or more
+        self._after = self.pasts.after(grounds.records.values())
         for deed in self.pasts.deeds:
             self._settle(deed)
+        self._after.clear()  # of what comes from here on, nothing is known that had seen it
 
     def take(self, record: Record) -> bool:
         """One more record of plane 0; False where it changes who is in, or is not known to be in the set: fold anew.
@@ -88,6 +91,9 @@ class Assembly:
             return False
         deeds = len(self.pasts.deeds)
         sight = self.pasts.add(record)
+        if sight is not None:
+            for least in self._large:
+                self._large[least] |= self._seen_by(sight, least)
         self.removals.forget()
         for deed in self.pasts.deeds[deeds:]:
             self._settle(deed)
@@ -193,11 +199,18 @@ class Assembly:
         return self.pasts.persons(sight.past) >= least
 
     def _larger(self, deed: Deed) -> int:
-        bits = 0
-        for sight in self.pasts.seen_by(OUTGROWN_TIMES * self.pasts.persons(deed.past)):
-            if self._is_larger(sight, deed):
-                bits |= sight.bit
-        return bits
+        """As `_is_larger`, of all that is here: by bits, as somebody may write thousands on a past of few."""
+        least = OUTGROWN_TIMES * self.pasts.persons(deed.past)
+        if least not in self._large:
+            bits = 0
+            for sight in self.pasts.seen_by(least):
+                bits |= self._seen_by(sight, least)
+            self._large[least] = bits
+        return self._large[least] & ~(deed.past | deed.bit | self._after.get(deed.id, 0))
+
+    def _seen_by(self, sight: Sight, least: int) -> int:
+        """The bit of what had seen so many persons, or more; else 0."""
+        return sight.bit if -sight.minus_keys >= least and self.pasts.persons(sight.past) >= least else 0
 
     def version(self, outcome: Outcome) -> RuleVersion:
         """What an outcome on a rule makes of it."""
