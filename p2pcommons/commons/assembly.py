@@ -61,6 +61,7 @@ class Assembly:
         self._dockets: dict[Topic, Docket] = {}
         self._rule_topics: dict[Topic, None] = {}
         self._rule_bits = 0
+        self._on_people = False
         self._rules: dict[tuple[int, Cut], Rules] = {}
         self._versions: dict[tuple[bytes, bytes, int], RuleVersion] = {}
         self.founded = _founded(grounds)  # the rules before any outcome
@@ -94,7 +95,7 @@ class Assembly:
         if sight is not None:
             for least in self._large:
                 self._large[least] |= self._seen_by(sight, least)
-        self.removals.forget()
+        self.removals.came(record.id)
         for deed in self.pasts.deeds[deeds:]:
             self._settle(deed)
         if sight is not None:
@@ -122,6 +123,11 @@ class Assembly:
             return None
         case = self.cases[outcome.proposal]
         return case.form.matter, case.deed.past, frozenset(outcome.wording.effect.content.get("keys", ()))
+
+    @property
+    def on_people(self) -> bool:
+        """Whether anything was ever proposed, in order, on a person or on who is a steward."""
+        return self._on_people
 
     def reopened(self, topic: Topic, within: int | None = None) -> list[Outcome]:
         """The outcomes on one topic that undo each other: each was closed without knowing of the others."""
@@ -242,6 +248,7 @@ class Assembly:
             if docket is None:
                 docket = self._dockets[topic] = Docket(self.pasts, self.removals.within)
             docket.add(case)
+            self._on_people |= form.matter in ON_PEOPLE
         if topic is not None and topic[0] == RULE:
             self._rule_topics.setdefault(topic)
             self._rule_bits |= case.outgrown_by
