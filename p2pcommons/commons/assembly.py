@@ -309,7 +309,7 @@ class Assembly:
         if case.form.matter == RULE:
             self._rule_bits |= case.closing_bits
         elif case.form.matter in ON_PEOPLE:
-            self.removals.watch(case.closing_bits | case.outgrown_by)
+            self.removals.watch(case.closing_bits | case.outgrown_by, deed)
 
     def _still_open(self, proposal: bytes, past: int) -> Case | None:
         """A proposal in order that this past has, and has not seen closed."""

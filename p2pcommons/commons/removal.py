@@ -20,6 +20,7 @@ from p2pcommons.commons.removal_bodies import Keep, Leave, Remove
 from p2pcommons.core.record import Record
 
 STEWARDS_TOPIC: Final = ("stewards", b"")
+_DEPTH: Final = 4  # pasts of which one is asked for the sake of another; some fifteen calls each
 
 
 class Votes(Protocol):
@@ -65,11 +66,15 @@ class Removals:
         self._mask = 0  # bits of removals and of what they may depend on
         self._cuts: dict[int, Cut] = {}
         self._people: tuple[int, Mapping[bytes, bytes]] = (0, {})  # in the past asked last
+        self._closings: list[Deed] = []  # on persons and stewards
+        self._depth = 0  # of pasts asked about within pasts
         self._seen_of: dict[frozenset[bytes], _Seen] = {}
 
-    def watch(self, bits: int) -> None:
-        """Take note of deeds that removals depend on: closings on persons and stewards."""
+    def watch(self, bits: int, closing: Deed | None = None) -> None:
+        """Take note of deeds that removals depend on: closings on persons and stewards, ancestors first."""
         self._mask |= bits
+        if closing is not None:
+            self._closings.append(closing)
 
     def add(self, deed: Deed, form: Remove | Leave | Keep) -> None:
         """Judge a deed in its own past, and take it if its author had the right (CHARTER-28, CHARTER-29)."""
@@ -122,7 +127,14 @@ class Removals:
         within = self._seen(within)
         found = self._cuts.get(within)
         if found is None:
+            self._depth += 1
+            if self._depth == _DEPTH:
+                # What is in force here rests on what was in each closing's past, and that on earlier ones: those first.
+                for closing in self._closings:
+                    if closing.bit & within:
+                        self.within(closing.past)
             found = self._cuts[within] = self._within(within)
+            self._depth -= 1
         return found
 
     def stewards(self, within: int, cut: Cut) -> Mapping[bytes, bytes]:
@@ -314,12 +326,20 @@ class Removals:
         return any(one_of[0] == "admit" and one_of[1] & one.deed.bit for one_of in found if one_of is not None)
 
     def _readmitted(self, one: Removal, cut: Cut, within: int) -> Cut:
-        """What stays cut of a person who is back: all that was not written, or made, since."""
+        """What stays cut of a person who is back: all that was not written, or made, since, as far as this past goes.
+
+        Nothing else is asked for: what lies outside of this past may have it in its own, and the answers would go round.
+        """
+        depends = self._mask | self._pasts.who
+
+        def is_since(past: int | None) -> bool:
+            return past is not None and not past & depends & ~within and self._is_back(one, cut.gone, past)
+
         records = (self._grounds.records[identifier] for identifier in cut.ids)
-        ids = frozenset(r.id for r in records if not self._is_back(one, cut.gone, self._pasts.past(r) or 0))
+        ids = frozenset(record.id for record in records if not is_since(self._pasts.past(record)))
         doors = 0
         for door in self._grounds.doors:
-            if door.bit & cut.doors and not self._is_back(one, cut.gone, self._pasts.door_pasts.get(door.id, 0)):
+            if door.bit & cut.doors and not is_since(self._pasts.door_pasts.get(door.id)):
                 doors |= door.bit
         return cut._replace(gone=frozenset(), ids=ids, doors=doors)
 
