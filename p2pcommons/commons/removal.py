@@ -68,6 +68,7 @@ class Removals:
         self._people: tuple[int, Mapping[bytes, bytes]] = (0, {})  # in the past asked last
         self._closings: list[Deed] = []  # on persons and stewards
         self._depth = 0  # of pasts asked about within pasts
+        self._keys_of: dict[bytes, frozenset[bytes]] = {}  # of each person asked about there
         self._seen_of: dict[frozenset[bytes], _Seen] = {}
 
     def watch(self, bits: int, closing: Deed | None = None) -> None:
@@ -301,10 +302,14 @@ class Removals:
         within &= self._pasts.who
         if self._people[0] != within:
             self._people = within, self._membership.people(within)
-        people = self._people[1]
-        root = people.get(one.form.person)
-        keys = frozenset(key for key, other in people.items() if other == root) if root else frozenset()
-        return keys | {one.form.person}
+            self._keys_of.clear()
+        person, people = one.form.person, self._people[1]
+        found = self._keys_of.get(person)
+        if found is None:
+            root = people.get(person)
+            keys = [key for key, other in people.items() if other == root] if root else []
+            found = self._keys_of[person] = frozenset((*keys, person))
+        return found
 
     def _cut(self, one: Removal, within: int) -> Cut:
         keys = self._keys(one, within)
@@ -318,7 +323,8 @@ class Removals:
         found = one.cuts.get(keys)
         if found is None:
             found = one.cuts[keys] = self._cut_of(one, keys)
-        return self._readmitted(one, found, within) if self._is_back(one, keys, within) else found
+        back = self._votes.on_people and self._is_back(one, keys, within)
+        return self._readmitted(one, found, within) if back else found
 
     def _is_back(self, one: Removal, keys: frozenset[bytes], within: int) -> bool:
         """Whether the assembly has let a removed person in again."""
