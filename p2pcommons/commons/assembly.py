@@ -61,6 +61,7 @@ class Assembly:
         self._dockets: dict[Topic, Docket] = {}
         self._rule_topics: dict[Topic, None] = {}
         self._rule_bits = 0
+        self._on_people = False
         self._rules: dict[tuple[int, Cut], Rules] = {}
         self._versions: dict[tuple[bytes, bytes, int], RuleVersion] = {}
         self.founded = _founded(grounds)  # the rules before any outcome
@@ -69,8 +70,11 @@ class Assembly:
         self.removals.larger = self._larger
         self.pasts.cut_in = self.removals.within
         self._grounds, self._membership = grounds, membership
+        self._large: dict[int, int] = {}  # bits of what had seen so many persons, or more
+        self._after = self.pasts.after(grounds.records.values())
         for deed in self.pasts.deeds:
             self._settle(deed)
+        self._after.clear()  # of what comes from here on, nothing is known that had seen it
 
     def take(self, record: Record) -> bool:
         """One more record of plane 0; False where it changes who is in, or is not known to be in the set: fold anew.
@@ -88,7 +92,10 @@ class Assembly:
             return False
         deeds = len(self.pasts.deeds)
         sight = self.pasts.add(record)
-        self.removals.forget()
+        if sight is not None:
+            for least in self._large:
+                self._large[least] |= self._seen_by(sight, least)
+        self.removals.came(record.id)
         for deed in self.pasts.deeds[deeds:]:
             self._settle(deed)
         if sight is not None:
@@ -116,6 +123,11 @@ class Assembly:
             return None
         case = self.cases[outcome.proposal]
         return case.form.matter, case.deed.past, frozenset(outcome.wording.effect.content.get("keys", ()))
+
+    @property
+    def on_people(self) -> bool:
+        """Whether anything was ever proposed, in order, on a person or on who is a steward."""
+        return self._on_people
 
     def reopened(self, topic: Topic, within: int | None = None) -> list[Outcome]:
         """The outcomes on one topic that undo each other: each was closed without knowing of the others."""
@@ -193,11 +205,18 @@ class Assembly:
         return self.pasts.persons(sight.past) >= least
 
     def _larger(self, deed: Deed) -> int:
-        bits = 0
-        for sight in self.pasts.seen_by(OUTGROWN_TIMES * self.pasts.persons(deed.past)):
-            if self._is_larger(sight, deed):
-                bits |= sight.bit
-        return bits
+        """As `_is_larger`, of all that is here: by bits, as somebody may write thousands on a past of few."""
+        least = OUTGROWN_TIMES * self.pasts.persons(deed.past)
+        if least not in self._large:
+            bits = 0
+            for sight in self.pasts.seen_by(least):
+                bits |= self._seen_by(sight, least)
+            self._large[least] = bits
+        return self._large[least] & ~(deed.past | deed.bit | self._after.get(deed.id, 0))
+
+    def _seen_by(self, sight: Sight, least: int) -> int:
+        """The bit of what had seen so many persons, or more; else 0."""
+        return sight.bit if -sight.minus_keys >= least and self.pasts.persons(sight.past) >= least else 0
 
     def version(self, outcome: Outcome) -> RuleVersion:
         """What an outcome on a rule makes of it."""
@@ -229,6 +248,7 @@ class Assembly:
             if docket is None:
                 docket = self._dockets[topic] = Docket(self.pasts, self.removals.within)
             docket.add(case)
+            self._on_people |= form.matter in ON_PEOPLE
         if topic is not None and topic[0] == RULE:
             self._rule_topics.setdefault(topic)
             self._rule_bits |= case.outgrown_by
@@ -289,7 +309,7 @@ class Assembly:
         if case.form.matter == RULE:
             self._rule_bits |= case.closing_bits
         elif case.form.matter in ON_PEOPLE:
-            self.removals.watch(case.closing_bits | case.outgrown_by)
+            self.removals.watch(case.closing_bits | case.outgrown_by, deed)
 
     def _still_open(self, proposal: bytes, past: int) -> Case | None:
         """A proposal in order that this past has, and has not seen closed."""

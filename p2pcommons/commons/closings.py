@@ -111,7 +111,10 @@ class Case:
     def current(self, within: int) -> list[Wording]:
         """The wordings no other came after, in this past; more than one: they were set without knowing of each other."""
         here = [wording for wording in self.wordings.values() if wording.bit & within]
-        return [wording for wording in here if not any(wording.bit & other.past for other in here)]
+        followed = 0
+        for wording in here:
+            followed |= wording.past
+        return [wording for wording in here if not wording.bit & followed]
 
     def verdicts(self, wording: bytes, gathered: frozenset[bytes], pasts: Pasts) -> list[Verdict]:
         """What becomes of these ballots in a vote on this wording; which of them count is the same for ever."""

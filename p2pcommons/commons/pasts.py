@@ -189,6 +189,21 @@ class Pasts:
         """What had seen so many keys let in, or more."""
         return takewhile(lambda sight: -sight.minus_keys >= least, self._sights)
 
+    def after(self, records: Iterable[Record]) -> dict[bytes, int]:
+        """The bits that have each deed among their ancestors. `records`: all of the set, ancestors first; O(edges)."""
+        deeds = {deed.id: deed.bit for deed in self.deeds}
+        bits = {**self._bits, **deeds}
+        found: dict[bytes, int] = {}
+        following: dict[bytes, int] = {}  # of a record whose descendants are all read
+        for record in reversed(list(records)):
+            later = following.pop(record.id, 0)
+            if record.id in deeds:
+                found[record.id] = later
+            if record.id in self._reach and (later := later | bits.get(record.id, 0)):
+                for parent in record.header.prev:
+                    following[parent] = following.get(parent, 0) | later
+        return found
+
     def gathered(self, prev: tuple[bytes, ...]) -> list[Ballot]:
         """The ballots that these ids name, themselves or through sheets, each once."""
         found: dict[bytes, Ballot] = {}

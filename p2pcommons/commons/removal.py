@@ -6,7 +6,7 @@ past count is settled there. Sets never change by any of it. What the assembly d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
@@ -15,15 +15,20 @@ from p2pcommons.commons.doors import Stewards, act_hash
 from p2pcommons.commons.grounding import Grounds
 from p2pcommons.commons.matters import Topic
 from p2pcommons.commons.membership import Membership
-from p2pcommons.commons.pasts import Deed, Pasts, ancestors
+from p2pcommons.commons.pasts import Deed, Pasts
 from p2pcommons.commons.removal_bodies import Keep, Leave, Remove
 from p2pcommons.core.record import Record
 
 STEWARDS_TOPIC: Final = ("stewards", b"")
+_DEPTH: Final = 4  # pasts of which one is asked for the sake of another; some fifteen calls each
 
 
 class Votes(Protocol):
     """What removals ask of the assembly."""
+
+    @property
+    def on_people(self) -> bool:
+        """Whether anything was ever proposed, in order, on a person or on who is a steward."""
 
     def decides(self, topic: Topic, within: int, cut: Cut) -> tuple[str, int, frozenset[bytes]] | None:
         """The matter, the proposal's past, and the keys named, of what is in force on a topic in a past."""
@@ -36,6 +41,7 @@ class Removal:
     deed: Deed
     form: Remove | Leave
     larger: int  # bits of what had seen an assembly twice as large, and not this
+    alone: bool  # whether a steward needs nobody else for it
     cuts: dict[frozenset[bytes], Cut] = field(default_factory=dict)  # by the person's keys
 
 
@@ -55,14 +61,21 @@ class Removals:
         self.refused: dict[bytes, Deed] = {}  # without a right to it
         self.larger: Callable[[Deed], int] = lambda deed: 0
         self._kept: list[tuple[Deed, frozenset[bytes]]] = []
+        self._keeping: list[tuple[Deed, frozenset[bytes]]] = []  # those of them that name records of plane 0
         self._pasts, self._grounds, self._membership, self._votes = pasts, grounds, membership, votes
         self._mask = 0  # bits of removals and of what they may depend on
         self._cuts: dict[int, Cut] = {}
         self._people: tuple[int, Mapping[bytes, bytes]] = (0, {})  # in the past asked last
+        self._closings: list[Deed] = []  # on persons and stewards
+        self._depth = 0  # of pasts asked about within pasts
+        self._keys_of: dict[bytes, frozenset[bytes]] = {}  # of each person asked about there
+        self._seen_of: dict[frozenset[bytes], _Seen] = {}
 
-    def watch(self, bits: int) -> None:
-        """Take note of deeds that removals depend on: closings on persons and stewards."""
+    def watch(self, bits: int, closing: Deed | None = None) -> None:
+        """Take note of deeds that removals depend on: closings on persons and stewards, ancestors first."""
         self._mask |= bits
+        if closing is not None:
+            self._closings.append(closing)
 
     def add(self, deed: Deed, form: Remove | Leave | Keep) -> None:
         """Judge a deed in its own past, and take it if its author had the right (CHARTER-28, CHARTER-29)."""
@@ -70,8 +83,9 @@ class Removals:
         own = members.get(deed.author)
         if isinstance(form, Keep):
             if own is not None and self._by_stewards(deed, self.within(deed.past)):
-                self._mask |= deed.bit
                 self._kept.append((deed, form.ids))
+                if not form.ids.isdisjoint(self._grounds.records):
+                    self._keep(deed, form.ids)
             return
         if isinstance(form, Leave):
             right = own is not None and members.get(form.person) == own
@@ -82,7 +96,12 @@ class Removals:
             return
         larger = self.larger(deed)
         self._mask |= deed.bit | larger
-        self.found[deed.id] = Removal(deed, form, larger)
+        self.found[deed.id] = Removal(deed, form, larger, self._membership.quorum(deed.past) <= 1)
+
+    def _keep(self, deed: Deed, ids: frozenset[bytes]) -> None:
+        """Take note of what lets records of plane 0 count: most name records of the catalogue alone."""
+        self._mask |= deed.bit
+        self._keeping.append((deed, ids))
 
     def outgrow(self, bit: int, larger: Callable[[Deed], bool]) -> None:
         """Let one more record outgrow removals that it did not know of."""
@@ -91,10 +110,14 @@ class Removals:
                 one.larger |= bit
                 self._mask |= bit
 
-    def forget(self) -> None:
+    def came(self, record: bytes) -> None:
         """One more record came: what is cut is found anew."""
+        for deed, ids in self._kept:
+            if record in ids and (deed, ids) not in self._keeping:
+                self._keep(deed, ids)
         if self.found:
             self._cuts.clear()
+            self._seen_of.clear()
             for one in self.found.values():
                 one.cuts.clear()
 
@@ -105,7 +128,14 @@ class Removals:
         within = self._seen(within)
         found = self._cuts.get(within)
         if found is None:
+            self._depth += 1
+            if self._depth == _DEPTH:
+                # What is in force here rests on what was in each closing's past, and that on earlier ones: those first.
+                for closing in self._closings:
+                    if closing.bit & within:
+                        self.within(closing.past)
             found = self._cuts[within] = self._within(within)
+            self._depth -= 1
         return found
 
     def stewards(self, within: int, cut: Cut) -> Mapping[bytes, bytes]:
@@ -195,46 +225,69 @@ class Removals:
 
     def _within(self, within: int) -> Cut:  # CHARTER-32
         here = [one for one in self.found.values() if one.deed.bit & within and not one.larger & within]
-        counting = [one for one in here if isinstance(one.form, Leave)]
         rest = [one for one in here if isinstance(one.form, Remove)]
-        cut = self._joined(counting, within)
-        while True:
-            rest = [one for one in rest if self._holds(one, cut)]
-            sources = self._sources(rest, counting, within)
-            if not sources:
-                return cut
-            fuller = self._joined([*counting, *sources], within)
+        taken = joined([self._cut(one, within) for one in here if isinstance(one.form, Leave)])
+        cut = self._settled(taken, within)
+        rest = [one for one in rest if self._holds(one, cut)]
+        while rest:
+            effects = self._effects(rest, taken, cut, within)
+            sources = _unpointed(effects)
+            more = joined([taken, *(self._cut(rest[at], within) for at in sources)])
+            fuller = self._settled(more, within)
+            gone = set(sources)
             # A commons is never left without a way to act: what would leave nobody at all does not count.
             if self._membership.people(within & ~fuller.doors).keys() - fuller.gone:
-                counting, cut = [*counting, *sources], fuller
-            rest = [one for one in rest if one not in sources]
+                taken, cut = more, fuller
+                done = [effect for effect in effects if not sources.isdisjoint(effect.some)]
+                gone.update(*(effect.lost for effect in done))
+                rest = [one for at, one in enumerate(rest) if at not in gone]
+                if not all(effect.alone for effect in done):
+                    rest = [one for one in rest if self._holds(one, cut)]
+            else:
+                rest = [one for at, one in enumerate(rest) if at not in gone]
+        return cut
 
     def _holds(self, one: Removal, cut: Cut) -> bool:
         return isinstance(one.form, Leave) or self._may(one.deed, one.form, cut)
 
-    def _sources(self, rest: list[Removal], counting: list[Removal], within: int) -> list[Removal]:
-        """Those that no other, counting, would leave without right, but such as they would leave without right too."""
-        reach: dict[bytes, set[bytes]] = {}
-        for one in rest:
-            after = self._joined([*counting, one], within)
-            reach[one.deed.id] = {other.deed.id for other in rest if other is not one and not self._holds(other, after)}
-        for middle in reach:  # transitive closure
-            for others in reach.values():
-                if middle in others:
-                    others |= reach[middle]
-        return [
-            one
-            for one in rest
-            if all(one.deed.id not in others or other in reach[one.deed.id] for other, others in reach.items())
-        ]
+    def _effects(self, rest: list[Removal], taken: Cut, cut: Cut, within: int) -> list[_Effect]:
+        """What these would do, those together that would do the same: whom they would leave without their right."""
+        alike: dict[Cut, list[int]] = {}
+        written: dict[bytes, list[int]] = {}
+        for at, one in enumerate(rest):
+            alike.setdefault(self._cut(one, within)._replace(counting=frozenset()), []).append(at)
+            written.setdefault(one.deed.author, []).append(at)
+        places = {one.deed.id: at for at, one in enumerate(rest)}
+        together = [at for at, one in enumerate(rest) if not one.alone]
+        rights = self._rights()
+        keeps = any(not ids.isdisjoint(rights) or not ids.isdisjoint(places) for _, ids in self._keeping)
+        found = []
+        for own, some in alike.items():
+            # Where nothing is cut that gave anybody a right, who is out or cut loses theirs, and nobody else.
+            plain = not self._votes.on_people and not keeps and not own.doors & within & ~cut.doors
+            plain = plain and rights.isdisjoint(own.ids)
+            lost, ask = set[int](), list(range(len(rest)))
+            if plain:
+                lost.update(*(written.get(key, ()) for key in own.gone))
+                lost.update(places[one] for one in own.ids if one in places)
+                ask = [at for at in together if at not in lost]
+            if ask:
+                after = self._settled(joined([taken, own]), within)
+                lost.update(at for at in ask if not self._holds(rest[at], after))
+            found.append(_Effect(some, lost, plain and not together))
+        return found
 
-    def _joined(self, some: list[Removal], within: int) -> Cut:
-        """All that these cut, with whom they leave without a door together, but for what is kept (CHARTER-30)."""
-        cut = joined([self._cut(one, within) for one in some])
+    def _rights(self) -> set[bytes]:
+        """The records that make stewards, or agree with one of them."""
+        acts = {act.id for act in self._membership.valid if isinstance(act.form, Stewards)}
+        return acts.union(one.id for some in self._pasts.approvals.values() for one in some)
+
+    def _settled(self, cut: Cut, within: int) -> Cut:
+        """What removals cut together, with whom they leave without a door, but for what is kept (CHARTER-30)."""
         if cut.doors & within:
             left = self._membership.people(within & ~cut.doors)
             cut = cut._replace(unseated=frozenset(self._membership.people(within).keys() - left.keys()))
-        keeping = [(deed, ids) for deed, ids in self._kept if deed.bit & within and not ids.isdisjoint(cut.ids)]
+        keeping = [(deed, ids) for deed, ids in self._keeping if deed.bit & within and not ids.isdisjoint(cut.ids)]
         kept = frozenset[bytes]().union(
             *(ids for deed, ids in keeping if not cut.has(deed.id, deed.author) and self._by_stewards(deed, cut))
         )
@@ -249,10 +302,14 @@ class Removals:
         within &= self._pasts.who
         if self._people[0] != within:
             self._people = within, self._membership.people(within)
-        people = self._people[1]
-        root = people.get(one.form.person)
-        keys = frozenset(key for key, other in people.items() if other == root) if root else frozenset()
-        return keys | {one.form.person}
+            self._keys_of.clear()
+        person, people = one.form.person, self._people[1]
+        found = self._keys_of.get(person)
+        if found is None:
+            root = people.get(person)
+            keys = [key for key, other in people.items() if other == root] if root else []
+            found = self._keys_of[person] = frozenset((*keys, person))
+        return found
 
     def _cut(self, one: Removal, within: int) -> Cut:
         keys = self._keys(one, within)
@@ -266,7 +323,8 @@ class Removals:
         found = one.cuts.get(keys)
         if found is None:
             found = one.cuts[keys] = self._cut_of(one, keys)
-        return self._readmitted(one, found, within) if self._is_back(one, keys, within) else found
+        back = self._votes.on_people and self._is_back(one, keys, within)
+        return self._readmitted(one, found, within) if back else found
 
     def _is_back(self, one: Removal, keys: frozenset[bytes], within: int) -> bool:
         """Whether the assembly has let a removed person in again."""
@@ -274,22 +332,116 @@ class Removals:
         return any(one_of[0] == "admit" and one_of[1] & one.deed.bit for one_of in found if one_of is not None)
 
     def _readmitted(self, one: Removal, cut: Cut, within: int) -> Cut:
-        """What stays cut of a person who is back: all that was not written, or made, since."""
+        """What stays cut of a person who is back: all that was not written, or made, since, as far as this past goes.
+
+        Nothing else is asked for: what lies outside of this past may have it in its own, and the answers would go round.
+        """
+        depends = self._mask | self._pasts.who
+
+        def is_since(past: int | None) -> bool:
+            return past is not None and not past & depends & ~within and self._is_back(one, cut.gone, past)
+
         records = (self._grounds.records[identifier] for identifier in cut.ids)
-        ids = frozenset(r.id for r in records if not self._is_back(one, cut.gone, self._pasts.past(r) or 0))
+        ids = frozenset(record.id for record in records if not is_since(self._pasts.past(record)))
         doors = 0
         for door in self._grounds.doors:
-            if door.bit & cut.doors and not self._is_back(one, cut.gone, self._pasts.door_pasts.get(door.id, 0)):
+            if door.bit & cut.doors and not is_since(self._pasts.door_pasts.get(door.id)):
                 doors |= door.bit
         return cut._replace(gone=frozenset(), ids=ids, doors=doors)
 
     def _cut_of(self, one: Removal, keys: frozenset[bytes]) -> Cut:
         """What of the whole set is cut: records of these keys, and joins by their ways, that the removal had not seen."""
-        spared = ancestors(self._grounds.records, one.deed.id) | {one.deed.id}
-        records = self._grounds.records.values()
-        ids = frozenset(r.id for r in records if r.header.author in keys and r.id not in spared)
-        doors = 0
-        for door in self._grounds.doors:
-            if door.maker in keys and not door.link and door.id not in spared:
-                doors |= door.bit
+        seen = self._seen_of.get(keys)
+        if seen is None:
+            seen = self._seen_of[keys] = _Seen(self._grounds, keys)
+        ids, doors = seen.cut_by(one.deed)
         return Cut(frozenset({one.deed.id}), keys, ids, frozenset(), doors)
+
+
+class _Effect(NamedTuple):
+    """What some removals of one round would do alike."""
+
+    some: list[int]  # their places
+    lost: set[int]  # places of those that they would leave without a right
+    alone: bool  # whether that is so whatever else counts
+
+
+class _Seen:
+    """What each record had seen of some keys' records and of the joins by their ways: bits of its own, in one pass."""
+
+    def __init__(self, grounds: Grounds, keys: frozenset[bytes]) -> None:
+        self._doors = [door for door in grounds.doors if door.maker in keys and not door.link]
+        self._ids: list[bytes] = []  # each at its bit
+        self._bits: dict[bytes, int] = {}
+        self._reach: dict[bytes, int] = {}
+        self._own = 0
+        self._cuts: dict[int, tuple[frozenset[bytes], int]] = {}
+        doors = {door.id for door in self._doors}
+        for record in grounds.records.values():  # ancestors first
+            reach = 0
+            if record.header.author in keys or record.id in doors:
+                reach = self._bits[record.id] = 1 << len(self._ids)
+                self._ids.append(record.id)
+                self._own |= reach if record.header.author in keys else 0
+            for parent in record.header.prev:
+                reach |= self._reach[parent]
+            self._reach[record.id] = reach
+
+    def cut_by(self, deed: Deed) -> tuple[frozenset[bytes], int]:
+        """The records, and the bits of doors, that a removal had not seen."""
+        seen = self._reach[deed.id]
+        found = self._cuts.get(seen)
+        if found is None:
+            left, ids = self._own & ~seen, list[bytes]()
+            while left:
+                ids.append(self._ids[left.bit_length() - 1])
+                left ^= 1 << left.bit_length() - 1
+            doors = 0
+            for door in self._doors:
+                doors |= 0 if self._bits[door.id] & seen else door.bit
+            found = self._cuts[seen] = frozenset(ids), doors
+        return found
+
+
+def _unpointed(effects: Sequence[_Effect]) -> set[int]:
+    """The removals to which none points that they do not lead back to: of what leads to each other, what nothing enters.
+
+    Tarjan's components over removals, by place, and the effects behind them.
+    """
+    count = sum(len(effect.some) for effect in effects)
+    ahead: list[Sequence[int]] = [()] * count
+    for number, effect in enumerate(effects):
+        for at in effect.some:
+            ahead[at] = (count + number,)
+    ahead.extend(sorted(effect.lost) for effect in effects)
+    component = _components(ahead)
+    entered = {component[to] for at, some in enumerate(ahead) for to in some if component[to] != component[at]}
+    return {at for at in range(count) if component[at] not in entered}
+
+
+def _components(ahead: Sequence[Sequence[int]]) -> list[int]:
+    """For each place, the component that it is in: places that lead to each other have the same."""
+    found, low, order = [-1] * len(ahead), [0] * len(ahead), [-1] * len(ahead)
+    waiting: list[int] = []
+    met = 0
+    for first in range(len(ahead)):
+        path = [(first, iter(ahead[first]))] if order[first] < 0 else []
+        while path:
+            at, more = path[-1]
+            if order[at] < 0:
+                order[at] = low[at] = met
+                met += 1
+                waiting.append(at)
+            for to in more:
+                if order[to] < 0:
+                    path.append((to, iter(ahead[to])))
+                    break
+                if found[to] < 0:
+                    low[at] = min(low[at], order[to])
+            else:
+                path.pop()
+                if path:
+                    low[path[-1][0]] = min(low[path[-1][0]], low[at])
+                while low[at] == order[at] and found[at] < 0:
+                    found[waiting.pop()] = at
+    return found

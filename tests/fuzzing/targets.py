@@ -27,6 +27,7 @@ from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.commons.languages import canonical
 from p2pcommons.commons.licences import facet, is_expression
 from p2pcommons.commons.projection import document
+from p2pcommons.commons.recipe import read_recipe
 from p2pcommons.core.address import Address, parse_address
 from p2pcommons.core.encoding import decode, encode
 from p2pcommons.core.identity import SigningKey, parse_did_key
@@ -44,6 +45,7 @@ from p2pcommons.sync.message import decode_message, encode_message
 from p2pcommons.sync.peer_record import read_record
 from p2pcommons.sync.range_message import read_claims
 
+from . import governing
 from .stranger import Stranger, frames, joined
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -270,6 +272,18 @@ TARGETS: Final = {
         Target("view", _view, (), _bytes_of("20-merge")),
         Target("forms", _forms, (), _fitting),
         Target("charter", _charter, (), _charters),
+        Target("governing", governing.bodies, (), governing.body_seeds),
+        Target("founding", governing.founding, (), governing.founding_seeds),
+        Target("effects", governing.effects, (), governing.effect_seeds),
+        Target("assembly", governing.assembly, (), governing.assembly_seeds),
+        Target("moderation", governing.moderation, (), governing.moderation_seeds),
+        Target("recipe", read_recipe, _FORM, governing.recipe_seeds),
+        Target("recipe_text", governing.recipe_content, _FORM, governing.recipe_content_seeds),
+        Target("template", governing.template_file, _FORM, governing.template_seeds),
+        Target(
+            "rule_words", _text(governing.words_of_a_rule), (), _given("{closers}: {needed:one:many}", "{quorum} {x")
+        ),
+        Target("asked", governing.asked, (), governing.asked_seeds),
         Target("message", _message, (RemoteProtocolError,), _bytes_of("30-sessions")),
         Target(
             "compressed", lambda data: message_of(data, METHODS), (RemoteProtocolError,), _bytes_of("36-compression")

@@ -17,7 +17,7 @@ from p2pcommons.commons import removal_bodies as removals
 from p2pcommons.commons.assembly import Assembly, assemble
 from p2pcommons.commons.charter import Charter, judge
 from p2pcommons.commons.minutes import minutes, minutes_hash
-from p2pcommons.core.record import Record
+from p2pcommons.core.record import Record, build
 
 HISTORIES = st.builds(assembly_history, st.integers(0, 2**32), st.integers(10, 60), st.just(True))
 DICE = st.builds(Random, st.integers(0, 2**32))
@@ -53,6 +53,23 @@ def test_order_and_duplicates_never_change_who_is_a_member(town: Town, dice: Ran
     shuffled = list(town.records.values()) + dice.choices(list(town.records.values()), k=4)
     dice.shuffle(shuffled)
     assert seen(assemble(shuffled, town.commons)) == seen(town.assembly())
+
+
+@given(HISTORIES, DICE)
+@settings(max_examples=40, deadline=None)
+def test_records_of_the_catalogue_never_change_who_is_a_member_or_what_was_decided(town: Town, dice: Random) -> None:
+    records = list(town.records.values())
+    for record in dice.sample(records, min(5, len(records))):
+        header = record.header
+        records.append(
+            build(
+                commons=town.commons, plane=1, author=header.author, after=header.after, time=header.time + 1,
+                subject=header.subject, prev=header.prev, kind=header.kind, body=record.body or b"", salt=bytes(16),
+            )
+        )  # fmt: skip
+    dice.shuffle(records)
+    assert seen(assemble(records, town.commons)) == seen(town.assembly())
+    assert judge(records, town.commons).digest == judge(town.records.values(), town.commons).digest
 
 
 @given(HISTORIES)

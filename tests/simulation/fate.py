@@ -11,7 +11,7 @@ from random import Random
 from typing import NamedTuple
 
 from p2pcommons.core.limits import PACK_BYTES_AIM
-from simulation import faults, people
+from simulation import council, faults, people
 from simulation.host import Host
 from simulation.meeting import meet
 from simulation.universe import MINUTE_MS, Universe
@@ -50,7 +50,7 @@ class Fate(NamedTuple):
         for host in world.hosts:
             host.skew_ms = host.tamper.skew_ms if host.tamper else dice.randint(-faults.SKEW_MS_MAX, faults.SKEW_MS_MAX)
         began = world.now_ms
-        for deed in self.deeds:
+        for deed in sorted(self.deeds):
             world.run(max(began + deed.at_ms - world.now_ms, 0))
             random = Random(f"deed {self.seed} {deed.dice}")
             DEEDS[deed.what].do(world, world.hosts[deed.host % len(world.hosts)], random)
@@ -98,6 +98,23 @@ DEEDS: dict[str, Kind] = {
     "meet": Kind(meet, 2),
 }
 
+COUNCIL: dict[str, Kind] = {
+    "propose": Kind(council.propose, 8),
+    "vote": Kind(council.vote, 8),
+    "poll": Kind(council.poll, 6),
+    "close": Kind(council.close, 6),
+    "amend": Kind(council.amend, 3),
+    "answer": Kind(council.answer, 2),
+    "make a steward": Kind(council.name_stewards_, 2),
+    "remove": Kind(council.remove, 2),
+    "leave": Kind(council.leave, 1),
+    "let count": Kind(council.keep, 2),
+    "vanish": Kind(council.vanish, 0.5),
+    "mischief": Kind(council.mischief, 8),
+}
+"""What people decide together; drawn apart from all else, so that older seeds keep their worlds."""
+DEEDS |= COUNCIL
+
 
 def drawn(seed: int, *, hosts: int | None = None, hostile: int | None = None, deeds: int | None = None) -> Fate:
     """The fate of a seed; a number given here takes the place of a drawn one."""
@@ -105,8 +122,8 @@ def drawn(seed: int, *, hosts: int | None = None, hostile: int | None = None, de
     drawn_hosts, drawn_deeds = random.choice(SIZES), random.randrange(20, 120)
     count = drawn_hosts if hosts is None else hosts
     bad = random.choice((0, 0, 1, count // 5, count // 3)) if hostile is None else hostile
-    what = list(DEEDS)
-    weights = [kind.weight for kind in DEEDS.values()]
+    what = [name for name in DEEDS if name not in COUNCIL]
+    weights = [DEEDS[name].weight for name in what]
     at_ms = random.uniform(1_000, MINUTE_MS)
     made: list[Deed] = []
     for number in range(count):  # most people join early: else little is written
@@ -116,7 +133,58 @@ def drawn(seed: int, *, hosts: int | None = None, hostile: int | None = None, de
         at_ms += random.expovariate(1 / 4_000)
         made.append(Deed(int(at_ms), random.choices(what, weights)[0], random.randrange(count), len(made)))
     pack_bytes = random.choice((PACK_BYTES_AIM, PACK_BYTES_AIM, 8_192, 1_500))
-    return Fate(seed, count, bad, tuple(sorted(made)), seed % ON_DISK == ON_DISK - 1, pack_bytes)
+    decided = _deciding(Random(f"council {seed}"), count, at_ms, len(made))
+    return Fate(seed, count, bad, (*sorted(made), *decided), seed % ON_DISK == ON_DISK - 1, pack_bytes)
+
+
+def _deciding(random: Random, hosts: int, until_ms: float, dice: int) -> list[Deed]:
+    """In one world of three, people decide some things besides: in the time that it has, and behind the older deeds."""
+    if random.random() > 1 / 3:
+        return []
+    whats, weights = list(COUNCIL), [kind.weight for kind in COUNCIL.values()]
+    times = sorted(random.uniform(MINUTE_MS / 2, until_ms) for _ in range(random.randrange(4, 20)))
+    chosen = random.choices(whats, weights, k=len(times))
+    return [
+        Deed(int(at_ms), what, random.randrange(hosts), dice + number)
+        for number, (at_ms, what) in enumerate(zip(times, chosen, strict=True))
+    ]
+
+
+_BESIDE = (["mischief", "remove", "leave", "let count", "write", "edit", "purge"], (14, 2, 1, 1, 2, 1, 0.3))
+
+
+def assembly(seed: int, hosts: int = 50) -> Fate:
+    """A world that decides: most join, some are made stewards, then things are proposed, voted on and closed, several
+    times over, while a part of the world is cut off across the closing, closers vanish, and a third of all cheat."""
+    random = Random(f"assembly {seed}")
+    made: list[Deed] = []
+
+    def add(at_ms: float, what: str, host: int | None = None) -> None:
+        made.append(Deed(int(at_ms), what, random.randrange(hosts) if host is None else host, len(made)))
+
+    for number in range(hosts):
+        if random.random() < 0.9:
+            add(random.uniform(0, MINUTE_MS), "join", number)
+    for _ in range(random.randrange(1, 4)):
+        add(random.uniform(1.5, 2) * MINUTE_MS, "make a steward")
+    now_ms = 2.5 * MINUTE_MS
+    faults_ = ["part", "part", "vanish", "crash", "restore", "steal", "recover", "take device", "switch off"]
+    for _ in range(random.randrange(3, 6)):
+        for _ in range(random.randrange(1, 4)):
+            add(now_ms, "propose")
+            now_ms += random.uniform(0, 10_000)
+        for what in random.sample(["poll", "poll", "amend", "mischief", "mischief", "answer", "back up"], 5):
+            add(now_ms + random.uniform(15_000, 40_000), what)
+        add(now_ms + random.uniform(30_000, 60_000), random.choice(faults_))
+        for at_s in (50, 70, 90):  # each closer in their own time, some of them on the other side
+            add(now_ms + 1000 * (at_s + random.uniform(-8, 8)), "close")
+        for what in random.choices(*_BESIDE, k=7):
+            add(now_ms + random.uniform(20_000, 120_000), what)
+        now_ms += 2 * MINUTE_MS
+    add(now_ms, "poll")
+    add(now_ms + 30_000, "close")
+    bad = random.choice((0, hosts // 5, hosts // 3, hosts // 3))
+    return Fate(seed, hosts, bad, tuple(sorted(made)))
 
 
 def large(seed: int, hosts: int) -> Fate:

@@ -31,7 +31,7 @@ class Forger:
         self._host = host
         self._number = 0
         self._bomb: Certain | None = None
-        self._sybils: list[SigningKey] = []
+        self.sybils: list[SigningKey] = []
 
     # -- what nobody may take
 
@@ -122,11 +122,11 @@ class Forger:
 
     def _sybil(self, random: Random) -> Sequence[bytes]:
         """A new person by the open door; one who came in writes."""
-        if self._sybils and random.random() < 0.5:
-            sybil = random.choice(self._sybils)
+        if self.sybils and random.random() < 0.5:
+            sybil = random.choice(self.sybils)
             return [self._frame(1, self._packed(sybil, [self._sealed(self._record(sybil))]), "")]
         sybil = SigningKey(random.randbytes(32))
-        self._sybils.append(sybil)
+        self.sybils.append(sybil)
         joins = join_open(recovery=bytes(32), stamp=bytes(8))
         record = self._record(sybil, plane=0, prev=[self._world.commons], subject=sybil.public, made=joins)
         return [self._frame(0, self._packed(sybil, [self._sealed(record)]), "")]

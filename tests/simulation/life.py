@@ -19,6 +19,7 @@ from p2pcommons.core.clock import to_ms
 from p2pcommons.core.limits import AHEAD_MS_MAX
 from p2pcommons.sync import flow
 from p2pcommons.sync.replica import Replica
+from simulation.council import can_act
 from simulation.fate import Fate, drawn
 from simulation.faults import end_all
 from simulation.universe import BEGIN_MS, MINUTE_MS, Universe
@@ -56,25 +57,39 @@ class Lived(NamedTuple):
     """Why hostile hosts were named, once for each that named one."""
     sum: str
     """Hash of every word of the trace and of every frame."""
+    met: dict[str, int]
+    """What happened in its assemblies, as far as honest hosts saw it."""
 
 
 def live(fate: Fate | int) -> Lived:
     """One world; `Broken` where a law broke, or anything was raised."""
     fate = drawn(fate) if isinstance(fate, int) else fate
+    world = lived(fate)
+    return Lived(
+        fate.seed, fate.hosts, fate.hostile, fate.on_disk, (world.now_ms - BEGIN_MS) / 1000, world.rest_s, world.frames,
+        len(world.written), world.laws.checked, world.laws.agreed, world.laws.again, world.laws.heaviest,
+        world.laws.worst,
+        tuple(sorted(code for host in world.honest for code in host.offenders.values())), world.sum,
+        dict(sorted(world.sittings.met.items())),
+    )  # fmt: skip
+
+
+def lived(fate: Fate) -> Universe:
+    """A world as it is at its end; `Broken` where a law broke, or anything was raised."""
     if not fate.on_disk:
-        return _live(fate, None)
+        return _lived(fate, None)
     with TemporaryDirectory(prefix="universe-") as folder:
-        return _live(fate, Path(folder))
+        return _lived(fate, Path(folder))
 
 
-def _live(fate: Fate, folder: Path | None) -> Lived:
+def _lived(fate: Fate, folder: Path | None) -> Universe:
     if fate.hosts >= _LARGE:
         gc.disable()  # it would walk over millions of living things again and again
     aim, flow.PACK_BYTES_AIM = flow.PACK_BYTES_AIM, fate.pack_bytes  # type: ignore[misc]
     world = Universe(fate.seed, fate.hosts, hostile=fate.hostile, folder=folder)
     try:
         fate.begins(world)
-        rest_s = _rest(world)
+        world.rest_s = _rest(world)
         check(world)
     except Exception as error:
         last = "\n".join(world.trace[-_TRACE_LINES:])
@@ -86,12 +101,7 @@ def _live(fate: Fate, folder: Path | None) -> Lived:
         flow.PACK_BYTES_AIM = aim  # type: ignore[misc]
         for host in world.hosts:
             host.store.close()
-    return Lived(
-        fate.seed, fate.hosts, fate.hostile, fate.on_disk, (world.now_ms - BEGIN_MS) / 1000, rest_s, world.frames,
-        len(world.written), world.laws.checked, world.laws.agreed, world.laws.again, world.laws.heaviest,
-        world.laws.worst,
-        tuple(sorted(code for host in world.honest for code in host.offenders.values())), world.sum,
-    )  # fmt: skip
+    return world
 
 
 def _rest(world: Universe) -> float:
@@ -143,6 +153,8 @@ def check(world: Universe) -> None:
         author = world.written[one][1]
         if world.hosts[number].honest and author in charter.admitted:
             assert one in model, f"what host {number} was told is kept is gone"
+    world.sittings.check()
+    can_act(world)
     world.laws.finish()
 
 

@@ -62,7 +62,7 @@ class Plain:
         if not kept:
             assert not digest.records and not digest.entries, f"{name} shows what it does not hold"
             return
-        charter = self.charter(host, planes[0])
+        charter = self._reaching(host, self.charter(host, planes[0]), planes[1])
         assert charter.set_ids == planes[0], f"the charter of {name} is not a set"
         authors = {world.written[one][1] for one in planes[1]}
         assert authors <= charter.admitted, f"{name} holds records of keys that are not admitted"
@@ -97,10 +97,37 @@ class Plain:
                 subject: row.digest for subject, row in rows.items()
             }, f"a row of {name} is not what its records say"
 
+    def _reaching(self, host: Host, charter: Charter, plane1: frozenset[bytes]) -> Charter:
+        """With what counts of persons who are out: what lies behind the records that every removal of them names."""
+        if not charter.limits:
+            return charter
+        written = self._world.written
+        theirs = sorted(one for one in plane1 if written[one][1] in charter.limits)
+        behind = {sealed.record.id: sealed.record.header for sealed in host.store.sealed(theirs)}
+        reached = {}
+        for key, chains in charter.limits.items():
+            parts = []
+            for heads in chains:
+                some, more = set[bytes](), list(heads)
+                while more:
+                    header = behind.get(one := more.pop())
+                    if header is not None and header.author == key and one not in some:
+                        some.add(one)
+                        more.append(header.after)
+                parts.append(some)
+            reached[key] = frozenset(set.intersection(*parts))
+        return charter.reaching(reached)
+
     def _row(self, host: Host, charter: Charter, subject: bytes, ids: list[bytes]) -> _Row:
         written = self._world.written
         erased = [(one, charter.erased_fields(one, written[one][1])) for one in sorted(ids)]
-        name = (subject, *((one, None if fields is None else tuple(sorted(fields))) for one, fields in erased))
+        name = (
+            subject,
+            *(
+                (one, charter.counts(one, written[one][1]), None if fields is None else tuple(sorted(fields)))
+                for one, fields in erased
+            ),
+        )
         found = self._rows.get(name)
         if found is None:
             records: list[Record] = [sealed.record for sealed in host.store.sealed(ids)]

@@ -1,7 +1,8 @@
 """Seeds that once failed, as lines that people read: kept in `seeds.txt`, and made smaller before they are kept.
 
-    SEED [hosts N] [hostile N] [deeds PLACES]  # what it showed
+    SEED [hosts N] [hostile N] [assembly N] [deeds PLACES]  # what it showed
 
+assembly: a world of so many hosts that decides (`fate.assembly`), of which no number is changed.
 PLACES: those of a fate's deeds that are left, as `3,7-9`; without, all of them.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from simulation.fate import Fate, drawn
+from simulation.fate import Fate, assembly, drawn
 
 FILE = Path(__file__).with_name("seeds.txt")
 _SHRINK_S = 120.0
@@ -26,17 +27,22 @@ class Kept(NamedTuple):
     hostile: int | None = None
     deeds: tuple[int, ...] | None = None
     showed: str = ""
+    assembly: int | None = None
 
     @property
     def fate(self) -> Fate:
         """The world that it stands for."""
-        whole = drawn(self.seed, hosts=self.hosts, hostile=self.hostile)
+        if self.assembly is not None:
+            whole = assembly(self.seed, self.assembly)
+        else:
+            whole = drawn(self.seed, hosts=self.hosts, hostile=self.hostile)
         return whole if self.deeds is None else whole.only(self.deeds)
 
     def __str__(self) -> str:
         said = [str(self.seed)]
         said += [f"hosts {self.hosts}"] if self.hosts is not None else []
         said += [f"hostile {self.hostile}"] if self.hostile is not None else []
+        said += [f"assembly {self.assembly}"] if self.assembly is not None else []
         said += [f"deeds {_spans(self.deeds)}"] if self.deeds is not None else []
         return " ".join(said) + (f"  # {self.showed}" if self.showed else "")
 
@@ -49,9 +55,9 @@ def kept(text: str) -> Iterator[Kept]:
         if not words:
             continue
         given = dict(zip(words[1::2], words[2::2], strict=True))
-        numbers = {name: int(given[name]) for name in ("hosts", "hostile") if name in given}
+        numbers = {name: int(given[name]) for name in ("hosts", "hostile", "assembly") if name in given}
         deeds = tuple(_places(given["deeds"])) if "deeds" in given else None
-        yield Kept(int(words[0]), numbers.get("hosts"), numbers.get("hostile"), deeds, showed.strip())
+        yield Kept(int(words[0]), deeds=deeds, showed=showed.strip(), **numbers)
 
 
 def shrunk(seed: int, fails: Callable[[Fate], bool], seconds: float = _SHRINK_S) -> Kept:

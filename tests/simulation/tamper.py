@@ -12,6 +12,7 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
+from p2pcommons.core.identity import SigningKey
 from p2pcommons.core.limits import FRAME_BYTES_MAX, IDS_PER_FRAME_MAX, NEWS_IDS_MAX
 from p2pcommons.sync.message import (
     Ask,
@@ -80,6 +81,11 @@ class Tamper:
         self._left: dict[int, int] = {}  # frames until it falls silent, by peer
         self.quiet = False
         """While set, it makes no new records that others may take."""
+
+    @property
+    def sybils(self) -> list[SigningKey]:
+        """Keys of persons that it made up and brought in."""
+        return self._forger.sybils
 
     def begin(self, there: int) -> None:
         """A new session with this host."""

@@ -128,7 +128,7 @@ def test_a_failing_seed_becomes_small() -> None:
     assert next(kept(str(small))) == small
 
 
-@pytest.mark.parametrize("line", ["17", "17 hosts 5 hostile 1 deeds 0,3-5,9  # lost", "3 deeds none"])
+@pytest.mark.parametrize("line", ["17", "17 hosts 5 hostile 1 deeds 0,3-5,9  # lost", "4 assembly 9", "3 deeds none"])
 def test_a_line_of_a_seed_is_read_as_it_is_written(line: str) -> None:
     (read,) = kept(line)
     assert str(read) == line

@@ -20,6 +20,7 @@ from p2pcommons.commons.charter import Charter
 from p2pcommons.commons.charter_bodies import found
 from p2pcommons.commons.doors import recovery_hash
 from p2pcommons.core.identity import SigningKey
+from p2pcommons.core.limits import TIME_MAX
 from p2pcommons.core.record import ZEROS, CommonsId, Record
 from p2pcommons.errors import LocalProtocolError
 from p2pcommons.sync.replica import Draft, Replica
@@ -27,6 +28,7 @@ from simulation.forger import Forger
 from simulation.host import Checks, Counting, Crash, FragileMemory, FragileSqlite, Host, key_of
 from simulation.laws import Laws
 from simulation.meaning import SharedMeaning
+from simulation.sittings import Sittings
 from simulation.tamper import Tamper
 from simulation.wire import Wires
 
@@ -46,6 +48,8 @@ class Universe:
         self.now_ms = float(BEGIN_MS)
         self.trace: list[str] = []
         self.frames = 0
+        self.rest_s = 0.0
+        """How long after the last fault honest hosts held the same."""
         self.written: dict[bytes, tuple[int, bytes, bytes]] = {}
         """Everything that anybody ever sealed: id → (plane, author, subject)."""
         self.acknowledged: dict[bytes, int] = {}
@@ -55,6 +59,7 @@ class Universe:
         self.hosts: list[Host] = []
         self.meaning = SharedMeaning()
         self.laws = Laws(self)
+        self.sittings = Sittings(self)
         self.wires = Wires(self)
         self._sum = sha256()
         self._coming: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
@@ -236,6 +241,11 @@ class Universe:
             return None
         charter = host.replica.charter(self.commons)
         return charter if charter is not None and (key or host.key).public in charter.admitted else None
+
+    def last(self, host: Host, key: bytes) -> bytes | None:
+        """A key's last record in the catalogue, as far as a host has it."""
+        found = host.store.last_of(self.commons, 1, key, TIME_MAX)
+        return None if found is None else bytes(found.id)
 
     def put(self, host: Host, key: SigningKey, plane: int, drafts: list[Draft]) -> list[Record]:
         """Write; what comes back was acknowledged."""
