@@ -10,8 +10,12 @@ from p2pcommons.web.views import (
     forks,
     members,
     neighbours,
+    origins,
+    proposals,
+    proposing,
     settings,
     start,
+    voting,
 )
 
 VIEWS = (
@@ -20,6 +24,10 @@ VIEWS = (
     *changing.VIEWS,
     *commons.VIEWS,
     *charter.VIEWS,
+    *proposing.VIEWS,  # before `proposals`: /proposals/new is no proposal
+    *proposals.VIEWS,
+    *voting.VIEWS,
+    *origins.VIEWS,
     *forks.VIEWS,
     *members.VIEWS,
     *start.VIEWS,
