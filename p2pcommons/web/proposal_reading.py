@@ -27,8 +27,10 @@ from p2pcommons.node.values import ArticleInfo, CharterInfo
 from p2pcommons.web.assembly_labels import CHOICES, MODES, SAID, STATES
 from p2pcommons.web.rule_words import ParamRow, param_rows, rule_sentence, rule_title
 from p2pcommons.web.texts import N_, Texts
+from p2pcommons.web.wording import excerpt
 
 ZEROS: Final = bytes(32)
+TITLE_CHARACTERS: Final = 120  # as in lists of the verbs
 
 
 def standing(state: str, applied: str, closes_at: int, now_ms: int) -> tuple[str, str, str]:
@@ -41,10 +43,12 @@ def standing(state: str, applied: str, closes_at: int, now_ms: int) -> tuple[str
 
 
 def parted(text: str | None) -> tuple[str | None, str]:
-    """The first line of a text, which is its title, and the rest."""
+    """The first line of a text, which is its title, and the rest; all of it below a title that had to be cut."""
     if text is None:
         return None, ""
     title, _, rest = text.strip().partition("\n")
+    if len(title) > TITLE_CHARACTERS:
+        return excerpt(title, TITLE_CHARACTERS), text.strip()
     return title.strip(), rest.strip()
 
 

@@ -21,7 +21,7 @@ from p2pcommons.core.identity import did_key, parse_did_key
 from p2pcommons.core.record import CommonsId, RecordId
 from p2pcommons.node.assembly_values import APPLIED, EffectInfo, LeftOut, ProposalInfo, ProposalItem, Question
 from p2pcommons.node.commons import Commons
-from p2pcommons.node.values import CharterInfo, CommonsInfo, Instant, PeerCommons, PeerInfo
+from p2pcommons.node.values import CharterInfo, CommonsInfo, Hash, Instant, PeerCommons, PeerInfo
 from p2pcommons.web import assembly_labels
 from p2pcommons.web.texts import texts
 
@@ -530,3 +530,27 @@ async def test_a_rule_that_is_due_says_so() -> None:
             assert ("1 rule is due to be looked at again" in page.text) is due
             page = await place.browser.get(f"/commons/{COMMONS.hex()}/charter/join")
             assert ("due to be looked at again since" in page.text) is due
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_what_strangers_propose_is_shown_as_text_whatever_it_says(language: str) -> None:
+    odd = (
+        EffectInfo(rule=HOSTILE, params={HOSTILE: HOSTILE, "b": b"x"}, version=Hash(bytes(32))),
+        EffectInfo(rule="review", params={"months": HOSTILE}, version=Hash(bytes(32)), words=HOSTILE),
+        EffectInfo(rule="review", params={"months": 6}, version=Hash(b"v" * 32), words="{months} " + HOSTILE),
+        EffectInfo(stewards=(), succession=True),
+        EffectInfo(criterion=HOSTILE),
+    )
+    for effect in odd:
+        for text in (HOSTILE, None, "x" * 12_000, "a\n" + HOSTILE):
+            amendment = replace(SHOWN.amendments[0], effect=effect, text=text)
+            shown = replace(
+                SHOWN, state="open", closes_at=LATER, text=text, matter=HOSTILE, fault=HOSTILE, effect=effect
+            )
+            async with served(Told(replace(shown, amendments=(amendment,))), language) as place:
+                path = f"/commons/{COMMONS.hex()}/proposals/{shown.id.hex()}"
+                for page in (path, f"{path}/amend", f"{path}/close"):
+                    assert (await place.browser.get(page)).status == 200, (effect, page)
+                texts_shown = (await place.browser.get(path)).html.texts
+                lengths = [len(each) for each in texts_shown if each.startswith("xxx")]
+                assert (min(lengths) == 121) if text == "x" * 12_000 else not lengths, "a title is a line"

@@ -261,6 +261,7 @@ def test_any_link_goes_to_the_web(value: str) -> None:
 @given(st.text(max_size=500), st.integers(5, 60))
 def test_excerpts_are_short(text: str, most: int) -> None:
     assert len(wording.excerpt(text, most)) <= most + 1
+    assert wording.excerpt("x" * 500, most) == "x" * most + "…", "a word without an end is cut"
 
 
 # -- addresses

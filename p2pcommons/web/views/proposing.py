@@ -16,7 +16,7 @@ from p2pcommons.node.assembly_values import EffectInfo, ProposalInfo, Question
 from p2pcommons.node.values import ArticleInfo, CharterInfo, CommonsInfo, MembersInfo
 from p2pcommons.web import labels
 from p2pcommons.web.assembly_labels import FIELD_ERRORS
-from p2pcommons.web.proposal_reading import article_of, mode_words, rule_change
+from p2pcommons.web.proposal_reading import article_of, mode_words, parted, rule_change
 from p2pcommons.web.rule_form import PREFIX, params_of, rule_fields, typed_of
 from p2pcommons.web.rule_words import rule_sentence
 from p2pcommons.web.views.proposals import own_keys, proposal_path
@@ -277,6 +277,7 @@ async def _amending(visit: Visit, found: ProposalInfo, typed: Typed) -> Page:
     values = {
         "info": await visit.commons.get_commons(found.commons),
         "found": found,
+        "title": parted(found.text)[0],
         "path": proposal_path(found.commons, found.id),
         "own": did_key(found.author) in mine,
         "answered": 0 if found.tally is None else found.tally.answered,

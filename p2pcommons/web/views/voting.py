@@ -10,6 +10,7 @@ from p2pcommons.errors import Conflict, FormError
 from p2pcommons.node.assembly_values import ProposalInfo
 from p2pcommons.web import labels
 from p2pcommons.web.assembly_labels import ASKED, FIELD_ERRORS
+from p2pcommons.web.proposal_reading import parted
 from p2pcommons.web.views.proposals import Voting, one, proposal_path
 from p2pcommons.web.visit import Answer, Page, Redirect, View, Visit, address, now_ms
 
@@ -109,6 +110,7 @@ async def _closing(visit: Visit, found: ProposalInfo, errors: dict[str, str]) ->
     values = {
         "info": await visit.commons.get_commons(found.commons),
         "found": found,
+        "title": parted(found.text)[0],
         "path": proposal_path(found.commons, found.id),
         "early": _is_early(found),
         "answered": answered,
