@@ -279,6 +279,46 @@ async def test_amendments_are_offered_put_to_a_vote_taken_and_refused(tmp_path: 
         assert "Taken: this is the text that is voted on now." in taken.text and "Rather" in taken.text
 
 
+async def test_an_amendment_that_a_vote_took_is_set_by_any_member(tmp_path: Path) -> None:
+    async with founded(tmp_path) as (place, commons), neighbour(tmp_path, place, commons) as bob:
+        one, id = place.commons, of(commons)
+        made = await one.propose(id, Question("A bench"))
+        await met(tmp_path, one, bob.commons, commons)
+        offered = (await bob.commons.amend_proposal(id, made.id, text="Two benches")).amendments[0].id
+        voting = (await bob.commons.propose(id, Question("Two are better", "amend", amendment=offered))).id
+        await met(tmp_path, bob.commons, one, commons)
+        for each in (one, bob.commons):
+            await each.vote(id, voting, "for")
+        await met(tmp_path, bob.commons, one, commons)
+        await one.close_vote(id, voting)
+        await met(tmp_path, one, bob.commons, commons)
+        page = await bob.browser.get(f"/commons/{commons}/proposals/{voting.hex()}")
+        assert not [form for form in page.html.forms if form.action.endswith("/answer")], "it is not closed"
+        await bob.commons.close_vote(id, voting)
+        page = await bob.browser.get(f"/commons/{commons}/proposals/{voting.hex()}")
+        action = f"/commons/{commons}/proposals/{voting.hex()}/answer"
+        taken = await bob.browser.send(page, action, press=("answer", "take"))
+        assert where(taken) == f"/commons/{commons}/proposals/{made.id.hex()}"
+        assert "Taken: this is the text that is voted on now." in taken.text and "Two benches" in taken.text
+
+
+async def test_members_propose_who_is_a_steward_and_offer_others(tmp_path: Path) -> None:
+    async with founded(tmp_path) as (place, commons), neighbour(tmp_path, place, commons) as bob:
+        key = did_key((await bob.commons.identity()).person)
+        me = did_key((await place.commons.identity()).person)
+        path = where(await propose(place, commons, "Bob looks after it", matter="steward", steward=key))
+        info = await place.commons.proposal(of(commons), record(path))
+        assert info.effect.stewards == (parse_did_key(key),)
+        form = await place.browser.get(f"{path}/amend")
+        assert ("steward", key) in form.html.form(f"{path}/amend").fields
+        assert ("steward", me) not in form.html.form(f"{path}/amend").fields
+        none = await place.browser.send(form, f"{path}/amend", steward=[])
+        assert none.status == 422 and "#f-steward" in none.html.links
+        await place.browser.send(form, f"{path}/amend", steward=[me, key], text="Both of us")
+        info = await place.commons.proposal(of(commons), record(path))
+        assert set(info.effect.stewards or ()) == {parse_did_key(key), parse_did_key(me)} and info.text == "Both of us"
+
+
 async def test_closing_before_its_time_is_asked_for_and_late_votes_are_listed(tmp_path: Path) -> None:
     async with founded(tmp_path) as (place, commons), neighbour(tmp_path, place, commons) as bob:
         path = where(await propose(place, commons))
