@@ -1,6 +1,7 @@
 """Every page, by where it is."""
 
 from p2pcommons.web.views import (
+    amending,
     browse,
     changing,
     charter,
@@ -26,6 +27,7 @@ VIEWS = (
     *charter.VIEWS,
     *proposing.VIEWS,  # before `proposals`: /proposals/new is no proposal
     *proposals.VIEWS,
+    *amending.VIEWS,
     *voting.VIEWS,
     *origins.VIEWS,
     *forks.VIEWS,

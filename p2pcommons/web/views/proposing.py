@@ -1,53 +1,30 @@
-"""Proposing: a question, a rule, who is a member or a steward, an amendment; and another text for what is proposed."""
+"""Proposing: a question, a rule, who is a member or a steward, an amendment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from p2pcommons.api.wire import parse_hex32
 from p2pcommons.commons.rules import DAY_MS, RULES, Decision
-from p2pcommons.core.identity import PublicKey, did_key, parse_did_key
-from p2pcommons.core.limits import GRADES_MAX, WRITTEN_CHARACTERS_MAX
+from p2pcommons.core.identity import did_key
+from p2pcommons.core.limits import GRADES_MAX
 from p2pcommons.core.record import RecordId
-from p2pcommons.errors import Conflict, FormError, NotFound, Refused
-from p2pcommons.node.assembly_values import EffectInfo, ProposalInfo, Question
+from p2pcommons.errors import FormError, NotFound, Refused
+from p2pcommons.node.assembly_values import EffectInfo, Question
 from p2pcommons.node.values import ArticleInfo, CharterInfo, CommonsInfo, MembersInfo
 from p2pcommons.web import labels
 from p2pcommons.web.assembly_labels import FIELD_ERRORS
-from p2pcommons.web.proposal_reading import article_of, mode_words, parted, rule_change
-from p2pcommons.web.rule_form import PREFIX, params_of, rule_fields, typed_of
+from p2pcommons.web.proposal_form import Typed, check_text, key_of, keys_of, rule_said, typed_form
+from p2pcommons.web.proposal_reading import article_of, mode_words, rule_change
+from p2pcommons.web.rule_form import params_of, rule_fields, typed_of
 from p2pcommons.web.rule_words import rule_sentence
 from p2pcommons.web.views.proposals import own_keys, proposal_path
 from p2pcommons.web.visit import Answer, Page, Redirect, View, Visit, address, now_ms
 
 CHOSEN: Final = ("text", "remove", "admit", "steward")
 """Matters that one chooses in the form; a rule is questioned in the charter, an amendment put to the vote at its proposal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """What stands in a form, and what is wrong with it."""
-
-    values: Mapping[str, str] = field(default_factory=dict)
-    stewards: tuple[str, ...] = ()  # did:keys
-    closers: tuple[str, ...] = ()
-    errors: Mapping[str, str] = field(default_factory=dict)
-
-    def wrong(self, name: str, words: str) -> Typed:
-        """The same, and what is wrong with one field more."""
-        return replace(self, errors={**self.errors, name: words})
-
-
-def _typed(visit: Visit) -> Typed:
-    names = ("text", "key", "succession", "options", "grades", "words", "amendment")
-    values = {name: visit.typed(name).strip() for name in names}
-    values |= {name: value for name, value in visit.form if name.startswith(PREFIX)}
-    return Typed(values, tuple(visit.all_typed("steward")), tuple(visit.all_typed("closer")))
-
-
-# -- a proposal
 
 
 async def propose_form(visit: Visit) -> Answer:
@@ -75,7 +52,7 @@ async def question(visit: Visit) -> Answer:
 
 
 async def _open(visit: Visit, matter: str, rule: str | None) -> Answer:
-    typed = _typed(visit)
+    typed = typed_form(visit)
     asked, typed = await _question(visit, matter, rule, typed)
     if typed.errors or visit.typed("look"):
         return await _proposing(visit, matter, rule, typed)
@@ -106,19 +83,18 @@ async def _question(visit: Visit, matter: str, rule: str | None, typed: Typed) -
     """What a form asks, and the form with what is wrong with it."""
     values = typed.values
     asked = Question(values["text"], matter)
-    if not 0 < len(values["text"]) <= WRITTEN_CHARACTERS_MAX:
-        typed = typed.wrong("text", FIELD_ERRORS["text"])
+    typed = check_text(typed)
     if rule is not None:
         article, _ = await _article(visit, rule)
-        typed, params, words = _rule_said(typed, rule, article.params, article.text)
+        typed, params, words = rule_said(typed, rule, article.params, article.text)
         asked = replace(asked, rule=rule, params=params, words=words)
     if matter in ("admit", "remove"):
-        person = _key(values["key"])
+        person = key_of(values["key"])
         asked = replace(asked, person=person)
         if person is None:
             typed = typed.wrong("key", FIELD_ERRORS["key"])
     if matter == "steward":
-        stewards = _keys(typed.stewards)
+        stewards = keys_of(typed.stewards)
         asked = replace(asked, stewards=stewards, succession=values["succession"] == "yes")
         if not stewards:
             typed = typed.wrong("steward", FIELD_ERRORS["stewards"])
@@ -131,22 +107,7 @@ async def _question(visit: Visit, matter: str, rule: str | None, typed: Typed) -
             asked = replace(asked, grades=int(grades))
         else:
             typed = typed.wrong("grades", FIELD_ERRORS["grade-count"])
-    return replace(asked, closers=_keys(typed.closers)), typed
-
-
-def _rule_said(
-    typed: Typed, rule: str, now: Mapping[str, Any], now_words: str | None
-) -> tuple[Typed, dict[str, Any] | None, str | None]:
-    """What a form says of a rule: the parameters that differ, and other words for it."""
-    found, errors = params_of(rule, typed.values)
-    for name, words in errors.items():
-        typed = typed.wrong(name, words)
-    said: str | None = typed.values["words"]
-    if said is not None and len(said) > WRITTEN_CHARACTERS_MAX:
-        typed = typed.wrong("words", FIELD_ERRORS["words"])
-    if not said or (now_words is not None and said.split() == now_words.split()):
-        said = None
-    return typed, {name: value for name, value in found.items() if now.get(name) != value} or None, said
+    return replace(asked, closers=keys_of(typed.closers)), typed
 
 
 async def _proposing(visit: Visit, matter: str, rule: str | None, typed: Typed) -> Page:
@@ -230,65 +191,6 @@ def _terms(
     )
 
 
-# -- another text
-
-
-async def amend_form(visit: Visit) -> Answer:
-    """`/commons/ID/proposals/ID/amend`: the text as it is now."""
-    found = await visit.commons.proposal(visit.commons_id(), visit.proposal_id())
-    effect = found.effect
-    values = {"text": found.text or "", "words": effect.words or "", **typed_of(effect.params or {})}
-    return await _amending(visit, found, Typed(values, tuple(map(did_key, effect.stewards or ()))))
-
-
-async def amend(visit: Visit) -> Answer:
-    """Set another text, or offer it."""
-    commons, proposal = visit.commons_id(), visit.proposal_id()
-    found = await visit.commons.proposal(commons, proposal)
-    typed, effect = _typed(visit), found.effect
-    params, words = None, None
-    if not 0 < len(typed.values["text"]) <= WRITTEN_CHARACTERS_MAX:
-        typed = typed.wrong("text", FIELD_ERRORS["text"])
-    if effect.rule in RULES:
-        typed, params, words = _rule_said(typed, str(effect.rule), effect.params or {}, effect.words)
-    stewards = _keys(typed.stewards) if effect.stewards is not None else ()
-    if effect.stewards is not None and not stewards:
-        typed = typed.wrong("steward", FIELD_ERRORS["stewards"])
-    if typed.errors:
-        return await _amending(visit, found, typed)
-    try:
-        made = await visit.commons.amend_proposal(
-            commons, proposal, text=typed.values["text"], params=params, words=words, stewards=stewards
-        )
-    except Refused as error:
-        if error.code not in ("bad-params", "bad-proposal") and not isinstance(error, Conflict):
-            raise
-        return await _amending(visit, found, typed.wrong("", _words(error.code)))
-    except FormError:
-        return await _amending(visit, found, typed.wrong("text", FIELD_ERRORS["text"]))
-    set_now = len(made.amendments) == len(found.amendments)
-    return Redirect(address(proposal_path(commons, proposal), "amended" if set_now else "offered"))
-
-
-async def _amending(visit: Visit, found: ProposalInfo, typed: Typed) -> Page:
-    members = await visit.commons.members(found.commons)
-    mine = await own_keys(visit, members)
-    rule = found.effect.rule
-    values = {
-        "info": await visit.commons.get_commons(found.commons),
-        "found": found,
-        "title": parted(found.text)[0],
-        "path": proposal_path(found.commons, found.id),
-        "own": did_key(found.author) in mine,
-        "answered": 0 if found.tally is None else found.tally.answered,
-        "fields": rule_fields(rule) if rule is not None and rule in RULES else [],
-        "members": [(did_key(each.key), each.steward) for each in members.members],
-        "mine": mine,
-        "typed": typed,
-    }
-    return Page("amend.html", values, 422 if typed.errors else 200)
-
-
 # -- parts
 
 
@@ -315,17 +217,6 @@ def _matter(text: str) -> str:
     return text
 
 
-def _key(text: str) -> PublicKey | None:
-    try:
-        return parse_did_key(text)
-    except FormError:
-        return None
-
-
-def _keys(texts: tuple[str, ...]) -> tuple[PublicKey, ...]:
-    return tuple(key for key in map(_key, dict.fromkeys(texts)) if key is not None)
-
-
 def _amendment(text: str) -> RecordId:
     try:
         return RecordId(parse_hex32(text))
@@ -338,6 +229,4 @@ VIEWS = (
     View("POST", "/commons/{commons}/proposals/new", propose, publishes=True),
     View("GET", "/commons/{commons}/charter/{rule}/question", question_form),
     View("POST", "/commons/{commons}/charter/{rule}/question", question, publishes=True),
-    View("GET", "/commons/{commons}/proposals/{proposal}/amend", amend_form),
-    View("POST", "/commons/{commons}/proposals/{proposal}/amend", amend, publishes=True),
 )
