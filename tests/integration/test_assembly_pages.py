@@ -115,6 +115,7 @@ async def test_a_rule_is_questioned_voted_closed_and_says_something_else(tmp_pat
         closed = await browser.send(asked, f"{path}/close")
         assert "The vote is closed." in closed.text and "Passed" in closed.text and "It was counted." in closed.text
         assert "The same, counted again here." in closed.text
+        assert "12 months after it was set" in closed.text, "what it said before stays before"
         rule = await browser.get(f"{at}/charter/review")
         assert "6 months after it was set" in rule.text and path in rule.html.links and "Every half year" in rule.text
         assert "Decided" in (await browser.get(f"{at}/proposals")).text
@@ -498,6 +499,8 @@ async def test_every_mode_matter_ballot_and_recount_has_its_words(language: str)
     for said in SAID:
         page = await told(replace(OPEN, ballots=(replace(BALLOT, said=said, late=False),)), language)
         assert say(assembly_labels.SAID[said]) in page.text
+        page = await told(replace(OPEN, ballots=(replace(BALLOT, said=said, late=True),)), language)
+        assert say(assembly_labels.SAID["late"]) in page.text
     for reason in REASONS:
         assert SHOWN.tally is not None
         page = await told(replace(SHOWN, tally=replace(SHOWN.tally, reason=reason, options=())), language)
