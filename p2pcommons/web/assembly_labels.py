@@ -145,6 +145,7 @@ VALUES: Final[Mapping[str, str]] = {
 
 FIELD_ERRORS: Final[Mapping[str, str]] = {
     "text": N_("Write what you propose, and why: 1 to 12,000 characters."),
+    "comment": N_("Write something: 1 to 12,000 characters."),
     "reason": N_("A reason has at most 12,000 characters."),
     "words": N_("The words of a rule have at most 12,000 characters."),
     "choice": N_("Choose one."),

@@ -320,6 +320,30 @@ async def test_members_propose_who_is_a_steward_and_offer_others(tmp_path: Path)
         assert set(info.effect.stewards or ()) == {parse_did_key(key), parse_did_key(me)} and info.text == "Both of us"
 
 
+async def test_a_proposal_is_talked_over_and_answers_stand_behind_what_they_answer(tmp_path: Path) -> None:
+    async with founded(tmp_path) as (place, commons):
+        path = where(await propose(place, commons))
+        page = await place.browser.get(path)
+        assert f"{path}/discussion" in page.html.links and "0 comments" in page.text
+        empty = await place.browser.get(f"{path}/discussion")
+        assert "Nobody said anything yet." in empty.text
+        for wrong in (" ", "x" * 12_001, "x\x00"):
+            refused = await place.browser.send(empty, f"{path}/discussion", text=wrong)
+            assert refused.status == 422 and "#f-text" in refused.html.links
+            if wrong.strip() and "\x00" not in wrong:
+                assert refused.html.values(f"{path}/discussion")["text"] == wrong
+        said = await place.browser.send(empty, f"{path}/discussion", text=HOSTILE)
+        assert HOSTILE in said.html.texts and "Said." in said.text
+        answer = await place.browser.get(next(link for link in said.html.links if "on=" in link).partition("#")[0])
+        assert "Your answer" in answer.text
+        done = await place.browser.send(answer, f"{path}/discussion", text="Why so?")
+        assert "answers you" in done.text and "Why so?" in done.text
+        first, second = await place.commons.comments(of(commons), record(path))
+        assert (first.on, second.on, second.text) == (None, first.id, "Why so?")
+        gone = await place.browser.send(answer, f"{path}/discussion", text="Kept?", on="0" * 64)
+        assert gone.status == 404 and "it was erased" in gone.text
+
+
 async def test_closing_before_its_time_is_asked_for_and_late_votes_are_listed(tmp_path: Path) -> None:
     async with founded(tmp_path) as (place, commons), neighbour(tmp_path, place, commons) as bob:
         path = where(await propose(place, commons))

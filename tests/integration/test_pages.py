@@ -568,6 +568,7 @@ async def everything_posted(place: Place, commons: str, entry: str) -> list[tupl
         (f"/commons/{commons}/proposals/{'0' * 64}/answer", {"answer": "take"}),
         (f"/commons/{commons}/proposals/{'0' * 64}/amend", {"text": "X"}),
         (f"/commons/{commons}/proposals/{'0' * 64}/close", {"early": "yes"}),
+        (f"/commons/{commons}/proposals/{'0' * 64}/discussion", {"text": "X"}),
         (f"/commons/{commons}/recipe", {}),
         (f"/commons/{commons}/unfollow", {}),
         (f"/commons/{commons}/members/act", {"do": "purge", "key": did_key(STRANGER)}),

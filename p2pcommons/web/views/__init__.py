@@ -6,6 +6,7 @@ from p2pcommons.web.views import (
     changing,
     charter,
     commons,
+    discussing,
     enter,
     entries,
     forks,
@@ -28,6 +29,7 @@ VIEWS = (
     *proposing.VIEWS,  # before `proposals`: /proposals/new is no proposal
     *proposals.VIEWS,
     *amending.VIEWS,
+    *discussing.VIEWS,
     *voting.VIEWS,
     *origins.VIEWS,
     *forks.VIEWS,

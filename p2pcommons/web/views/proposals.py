@@ -130,6 +130,7 @@ async def one(visit: Visit, found: ProposalInfo, typed: Voting, errors: dict[str
         ],
         "signed": len({c.closer for c in found.closings if c.recount == "same" and not c.equivocates}),
         "amendments": sorted(found.amendments, key=lambda each: each.state != "open")[:AMENDMENTS],
+        "said": len(await visit.commons.comments(commons, found.id)),
         "typed": typed,
         "errors": errors,
     }
