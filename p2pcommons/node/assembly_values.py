@@ -170,6 +170,9 @@ class ProposalItem:
     answered: int
     closes_at: Instant
     applied: str  # one of `APPLIED`
+    may_vote: bool = False  # this node's person
+    voted: bool = False  # and has: a ballot of theirs counts as things stand
+    may_close: bool = False  # this node's person, who has not closed it yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,3 +222,4 @@ class RuleChange:
     params: dict[str, Any]
     title: str | None  # of that proposal; None for the founding, or where the text is not here
     in_force: bool
+    words: str | None = None  # how people said it then, where these words are here; None: the words of the template

@@ -84,6 +84,7 @@ def charter_info(moment: Moment, language: str) -> CharterInfo:
                         Hash(article.version),
                         Instant(article.review_ms) if any(article.version) else None,
                         article.promise,
+                        Instant(rules[article.rule].since_ms) if any(article.version) else None,
                     )
                     for article in part.articles
                 ),

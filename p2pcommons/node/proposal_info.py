@@ -9,6 +9,7 @@ from p2pcommons.commons.ballots import COUNTED, Verdict
 from p2pcommons.commons.closings import DIFFERENT, SAME, Closing
 from p2pcommons.commons.matters import Effect
 from p2pcommons.commons.minutes import Minute
+from p2pcommons.commons.rules import RuleVersion
 from p2pcommons.commons.tally import Consent, Judgment, Method, Qualified, Tally
 from p2pcommons.core.clock import to_ms
 from p2pcommons.core.identity import PublicKey
@@ -32,8 +33,8 @@ from p2pcommons.node.values import Hash, Instant
 _TITLE_CHARACTERS = 120  # a line of a list
 
 
-def proposal_items(moment: Moment) -> tuple[ProposalItem, ...]:
-    """All proposals, the latest first by the word of their authors."""
+def proposal_items(moment: Moment, me: bytes) -> tuple[ProposalItem, ...]:
+    """All proposals, the latest first by the word of their authors. `me`: the key of who reads them."""
     texts = moment.texts(minute.text for minute in moment.minutes.proposals)
     return tuple(
         ProposalItem(
@@ -47,9 +48,21 @@ def proposal_items(moment: Moment) -> tuple[ProposalItem, ...]:
             0 if minute.tally is None else minute.tally.answered,
             Instant(minute.closes),
             _applied(moment, minute),
+            *_asked(moment, minute, me),
         )
         for minute in sorted(moment.minutes.proposals, key=lambda m: (-_at(moment, m.id), m.id))
     )
+
+
+def _asked(moment: Moment, minute: Minute, me: bytes) -> tuple[bool, bool, bool]:
+    """Whether a person may vote on a proposal, has, and may close it still."""
+    case = moment.assembly.cases[minute.id]
+    person = case.elector(me, moment.everything, moment.assembly.pasts) if minute.state == "open" else None
+    if person is None:
+        return False, False, False
+    closed = any(closing.closer == person for closing in minute.closings)
+    voted = any(one.elector == person and one.code == COUNTED for one in minute.ballots)
+    return True, voted, person in case.closers and not closed
 
 
 def proposal_info(moment: Moment, minute: Minute, me: bytes) -> ProposalInfo:
@@ -113,12 +126,13 @@ def rule_changes(moment: Moment, rule: str | None) -> tuple[RuleChange, ...]:
         m for m in moment.minutes.proposals if m.matter == "rule" and m.state == "passed" and m.outcome is not None
     ]
     found = [m for m in found if rule is None or _rule_of(m) == rule]
-    texts = moment.texts(m.text for m in found)
+    versions = [moment.assembly.version(m.outcome) for m in found if m.outcome is not None]
+    founded = moment.assembly.founded.versions.values()
+    worded = {one.text for one in (*versions, *founded) if one.text is not None}
+    texts = moment.texts({*(m.text for m in found), *worded})
     now = moment.rules.versions
     changes = []
-    for minute in found:
-        assert minute.outcome is not None
-        version = moment.assembly.version(minute.outcome)
+    for minute, version in zip(found, versions, strict=True):
         changes.append(
             RuleChange(
                 version.rule,
@@ -127,19 +141,23 @@ def rule_changes(moment: Moment, rule: str | None) -> tuple[RuleChange, ...]:
                 dict(version.params),
                 _title(texts.get(minute.text)),
                 now[version.rule].version == minute.id,
+                _words(version, texts),
             )
         )
     changed = {change.rule for change in changes}
-    founded = moment.assembly.founded.versions.values()
     first = [
         RuleChange(
             one.rule, RecordId(one.version), Instant(one.since_ms), dict(one.params), None,
-            now[one.rule].version == one.version,
+            now[one.rule].version == one.version, _words(one, texts),
         )
         for one in founded
         if one.rule == rule or (rule is None and one.rule in changed)
     ]  # fmt: skip
     return tuple(sorted([*first, *changes], key=lambda change: (change.at, change.version)))
+
+
+def _words(version: RuleVersion, texts: Mapping[bytes, str]) -> str | None:
+    return None if version.text is None else texts.get(version.text)
 
 
 def _rule_of(minute: Minute) -> str:

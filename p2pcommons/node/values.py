@@ -255,6 +255,7 @@ class ArticleInfo:
     version: Hash  # id of the record that set it; zeros: nothing did, it holds by default
     review_at: Instant | None  # when it is to be looked at again; None where it holds by default
     promise: bool  # kept by people: no node computes anything from it
+    since: Instant | None = None  # when it was set; None where it holds by default
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Voting:
 
     async def proposals(self, commons: CommonsId) -> tuple[ProposalItem, ...]:
         """All proposals, the latest first."""
-        return await self._read(commons, proposal_items)
+        return await self._read(commons, lambda moment: proposal_items(moment, self._me))
 
     async def proposal(self, commons: CommonsId, proposal: RecordId) -> ProposalInfo:
         """One proposal. NotFound `unknown-proposal`."""

@@ -16,7 +16,7 @@ from p2pcommons.web.texts import N_, Texts
 
 CRITERIA: Final[Mapping[str, str]] = {
     "governance": N_("Governed by all its users"),
-    "rules": N_("Rules can be questioned and changed"),
+    "rules": N_("Rules open to change"),
     "recipe": N_("Open recipe"),
     "resource": N_("Resource protected"),
 }

@@ -23,7 +23,19 @@ from p2pcommons.web.render import LOOKS, render, static_files
 from p2pcommons.web.session import SESSION_S, Denied, Session, Sessions, check_origin
 from p2pcommons.web.texts import LANGUAGES, negotiate, texts
 from p2pcommons.web.views import VIEWS, enter
-from p2pcommons.web.visit import ACCEPTED, FORM_TOKEN, Answer, Page, Pairs, Redirect, View, Visit, path_back, read_form
+from p2pcommons.web.visit import (
+    ACCEPTED,
+    FORM_TOKEN,
+    Answer,
+    Download,
+    Page,
+    Pairs,
+    Redirect,
+    View,
+    Visit,
+    path_back,
+    read_form,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -139,6 +151,9 @@ class Pages:
             if answer.session is not None:
                 self._keep_session(response, answer.session)
             return response
+        if isinstance(answer, Download):
+            named = {"Content-Disposition": f'attachment; filename="{answer.name}"'}
+            return web.Response(body=answer.content, content_type=answer.media_type, headers={**HEADERS, **named})
         html = render(visit, answer.template, answer.values)
         headers = {**HEADERS, "Content-Language": visit.texts.language}
         body = html.encode("utf-8", "replace")

@@ -6,7 +6,6 @@ that a node whose page nobody looks at does without its memory.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from functools import cache, partial
 from hashlib import sha256
@@ -14,10 +13,11 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from p2pcommons import __version__
-from p2pcommons.web import labels, wording
+from p2pcommons.core.identity import did_key
+from p2pcommons.web import assembly_labels, labels, wording
 from p2pcommons.web.reading import best, rows
 from p2pcommons.web.texts import LANGUAGES
-from p2pcommons.web.visit import ACCEPTED, FORM_TOKEN, Visit, address
+from p2pcommons.web.visit import ACCEPTED, FORM_TOKEN, Visit, address, now_ms
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -73,6 +73,8 @@ def environment() -> Environment:
     made.globals.update(
         address=address,
         labels=labels,
+        assembly=assembly_labels,
+        did_key=did_key,
         languages=LANGUAGES,
         looks=LOOKS,
         static={name: file.address for name, file in static_files().items()},
@@ -84,10 +86,6 @@ def environment() -> Environment:
         accepted_name=ACCEPTED,
     )
     return made
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _shown(value: Any) -> Any:
@@ -115,7 +113,7 @@ def render(visit: Visit, template: str, values: Mapping[str, Any]) -> str:
             look=visit.look,
             may_write=visit.may_write,
             form_token=visit.session.form_token if visit.session else "",
-            now_ms=_now_ms,
+            now_ms=now_ms,
             here=visit.request.path,
             here_with_query=visit.request.path_qs if visit.request.method == "GET" else visit.request.path,
             done=labels.DONE.get(visit.asked("done")),

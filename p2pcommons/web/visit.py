@@ -5,6 +5,7 @@ Views take a `Visit` and give a `Page` or a `Redirect`; they know no cookie, no 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -14,7 +15,7 @@ from aiohttp import web
 
 from p2pcommons.api.verbs import Verbs
 from p2pcommons.api.wire import parse_hex32
-from p2pcommons.core.record import CommonsId, Subject
+from p2pcommons.core.record import CommonsId, RecordId, Subject
 from p2pcommons.errors import FormError, NotFound
 from p2pcommons.web.session import Denied, Session
 from p2pcommons.web.texts import Texts
@@ -66,6 +67,19 @@ class Visit:
         """The entry of the path. NotFound where it is no id."""
         return Subject(_id(self.request.match_info.get("entry", ""), "unknown-entry"))
 
+    def proposal_id(self) -> RecordId:
+        """The proposal of the path. NotFound where it is no id."""
+        return RecordId(_id(self.request.match_info.get("proposal", ""), "unknown-proposal"))
+
+    def all_typed(self, name: str) -> list[str]:
+        """All values of a field of the form, empty ones left out."""
+        return [value for key, value in self.form if key == name and value]
+
+    def start(self) -> int:
+        """From which place on a list is shown, by the address."""
+        text = self.asked("from")
+        return int(text) if text.isascii() and text.isdecimal() and len(text) < 8 else 0
+
     def place(self) -> CommonsId | None:
         """The commons that the address or the form names, if any."""
         text = self.typed("commons") or self.asked("commons")
@@ -97,7 +111,17 @@ class Redirect:
     session: Session | None = None
 
 
-Answer = Page | Redirect
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file made for this person."""
+
+    name: str
+    """Of letters, digits, dots and hyphens."""
+    media_type: str
+    content: bytes
+
+
+Answer = Page | Redirect | Download
 
 
 class View(NamedTuple):
@@ -121,6 +145,11 @@ def address(path: str, done: Any = None, **parameters: Any) -> str:
     if done:
         pairs.append(("done", done))
     return quote(path, safe="/:") + ("?" + urlencode(pairs, errors="replace") if pairs else "")
+
+
+def now_ms() -> int:
+    """The clock of this machine, in Unix ms."""
+    return time.time_ns() // 1_000_000
 
 
 def path_back(text: str) -> str:

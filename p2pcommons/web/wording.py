@@ -150,4 +150,5 @@ def excerpt(text: str, characters_max: int = 220) -> str:
     flat = " ".join(text[: 4 * characters_max].split())
     if len(flat) <= characters_max:
         return flat
-    return flat[:characters_max].rpartition(" ")[0].rstrip(",;:. ") + "…"
+    cut = flat[:characters_max]
+    return (cut.rpartition(" ")[0] or cut).rstrip(",;:. ") + "…"

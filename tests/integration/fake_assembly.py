@@ -64,11 +64,11 @@ class FakeAssembly:
         self._check(commons)
         if rule == "gravity":
             raise Refused("unknown-rule", "there is no rule 'gravity'")
-        return (RuleChange(rule or "licence", PROPOSAL, AT, {"expression": "MIT"}, None, True),)
+        return (RuleChange(rule or "licence", PROPOSAL, AT, {"expression": "MIT"}, None, True, "All may copy."),)
 
     async def proposals(self, commons: CommonsId) -> tuple[ProposalItem, ...]:
         self._check(commons)
-        item = ProposalItem(PROPOSAL, WHO, AT, "rule", "Share alike", "passed", 3, 1, AT, "yes")
+        item = ProposalItem(PROPOSAL, WHO, AT, "rule", "Share alike", "passed", 3, 1, AT, "yes", True, True, True)
         return item, replace(item, id=OTHER, title=None, applied="revised")
 
     async def proposal(self, commons: CommonsId, proposal: RecordId) -> ProposalInfo:

@@ -216,7 +216,7 @@ class FakeNode(FakeAssembly, FakeModeration):
     async def charter(self, commons: CommonsId, language: str = "en") -> CharterInfo:
         self._check(commons)
         article = ArticleInfo(
-            "join", "Joining", f"By invitation ({language}).", {"policy": "invite"}, Hash(bytes(32)), None, False
+            "join", "Joining", f"By invitation ({language}).", {"policy": "invite"}, Hash(bytes(32)), None, False, NOW
         )
         return CharterInfo(commons, "x", "association", "Charter", "", (CharterPart("Who", "", (article,)),))
 

@@ -111,8 +111,12 @@ async def test_every_page_is_whole_in_each_language(tmp_path: Path, language: st
         paths = [
             "/", "/?q=phare", "/?q=zzzz", "/?tag=phare", "/?licence=CC0-1.0&language=fr", f"/?commons={commons}",
             "/add", "/commons", f"/commons/{commons}", "/commons/new", "/join", "/welcome", "/public", "/neighbours",
-            "/settings", "/enter", "/unsettled", f"/commons/{commons}/unfollow", f"/commons/{commons}/moderation",
-            f"{first}/moderate?do=report", f"{first}/moderate?do=hide", f"{first}/moderate?do=erase", first, f"{first}/history", f"{first}/edit", f"{first}/withdraw",
+            "/settings", "/enter", "/unsettled", f"/commons/{commons}/unfollow", f"/commons/{commons}/charter",
+            f"/commons/{commons}/charter/decide.rule", f"/commons/{commons}/charter/decide.rule/question",
+            f"/commons/{commons}/proposals", f"/commons/{commons}/proposals/new?matter=steward",
+            f"/commons/{commons}/proposals/new?matter=remove", f"/commons/{commons}/proposals/new?matter=admit",
+            f"/commons/{commons}/members", f"/commons/{commons}/lineage", f"/commons/{commons}/fork", f"/commons/{commons}/moderation",
+             f"{first}/moderate?do=report", f"{first}/moderate?do=hide", f"{first}/moderate?do=erase", first, f"{first}/history", f"{first}/edit", f"{first}/withdraw",
         ]  # fmt: skip
         seen = set()
         for path in paths:
@@ -561,6 +565,14 @@ async def everything_posted(place: Place, commons: str, entry: str) -> list[tupl
         (f"/commons/{commons}/invite", {"uses": "1", "days": "1"}),
         (f"/commons/{commons}/sample", {}),
         (f"/commons/{commons}/fork", {"name": "X"}),
+        (f"/commons/{commons}/proposals/new", {"matter": "text", "text": "X"}),
+        (f"/commons/{commons}/charter/review/question", {"text": "X", "p.months": "6"}),
+        (f"/commons/{commons}/proposals/{'0' * 64}/vote", {"choice": "for"}),
+        (f"/commons/{commons}/proposals/{'0' * 64}/answer", {"answer": "take"}),
+        (f"/commons/{commons}/proposals/{'0' * 64}/amend", {"text": "X"}),
+        (f"/commons/{commons}/proposals/{'0' * 64}/close", {"early": "yes"}),
+        (f"/commons/{commons}/proposals/{'0' * 64}/discussion", {"text": "X"}),
+        (f"/commons/{commons}/recipe", {}),
         (f"/commons/{commons}/unfollow", {}),
         (f"/commons/{commons}/members/act", {"do": "purge", "key": did_key(STRANGER)}),
         ("/join", {"invitation": "x"}),

@@ -58,6 +58,12 @@ async def together(nodes: list[Node], commons: CommonsId) -> None:
     await soon(all_same, "all hold the same")
 
 
+async def asked_of(node: Node, commons: CommonsId) -> tuple[bool, bool, bool]:
+    """What waits for this node's person of the one proposal there is."""
+    (item,) = await node.commons.proposals(commons)
+    return item.may_vote, item.voted, item.may_close
+
+
 def me(node: Node) -> PublicKey:
     return node.runtime.keys.person.public
 
@@ -162,6 +168,8 @@ async def test_a_rule_is_questioned_amended_voted_closed_and_applied_the_same_ev
     await three.commons.vote(commons, made.id, "against")
     await together(nodes, commons)
     await refused(three.commons.close_vote(commons, made.id), "voting-open", Conflict)
+    asked = [await asked_of(node, commons) for node in nodes]
+    assert asked == [(True, True, True), (True, False, True), (True, True, True)], "the ballot of the second lapsed"
     changed = await three.commons.vote(commons, made.id, "for")
     assert sorted(b.said for b in changed.ballots) == ["counted", "counted", "lapsed", "replaced"]
     assert await three.commons.vote(commons, made.id, "for") == changed, "said already"
@@ -169,6 +177,7 @@ async def test_a_rule_is_questioned_amended_voted_closed_and_applied_the_same_ev
     await together(nodes, commons)
     first = await two.commons.close_vote(commons, made.id)
     assert first.closed_at is None and first.state == "open" and first.closings[0].recount == "same"
+    assert await asked_of(two, commons) == (True, True, False), "they have closed it"
     await together(nodes, commons)
     await refused(two.commons.close_vote(commons, made.id), "closed-by-you", Conflict)
     await three.commons.close_vote(commons, made.id)
@@ -180,6 +189,7 @@ async def test_a_rule_is_questioned_amended_voted_closed_and_applied_the_same_ev
         assert (tally.answered, tally.abstained, tally.needed) == (3, 1, 2)
     for node in nodes:
         assert await params_of(node, commons, "licence")() == {"expression": "CC0-1.0"}
+        assert await asked_of(node, commons) == (False, False, False)
         (change,) = await node.commons.charter_history(commons)
         assert (change.rule, change.version, change.in_force, change.title) == ("licence", made.id, True, "Or rather")
     for late in (
@@ -243,7 +253,11 @@ async def test_objections_and_grades_decide_where_the_rule_says_so(village: tupl
         assert tally is not None and shown.state == "passed" and shown.applied == "yes"
         assert [(o.name, o.rank, o.median) for o in tally.options] == [("well", 1, 3), ("hill", 2, 1)]
         assert [(s.better, s.other) for s in tally.steps] == [("well", "hill")]
-    assert len(await nodes[1].commons.charter_history(commons, "decide.text")) == 2
+    changes = await nodes[1].commons.charter_history(commons, "decide.text")
+    assert [change.words for change in changes] == ["We ask for objections."] * 2
+    charter = await nodes[1].commons.charter(commons)
+    since = {a.rule: a.since for part in charter.parts for a in part.articles}
+    assert since["decide.text"] == changes[-1].at and since["decide.rule"] is None
 
 
 async def test_who_leaves_may_vote_on_what_was_proposed_before_and_proposes_no_more(

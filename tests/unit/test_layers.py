@@ -19,7 +19,7 @@ ALLOWED = {
     "formats": {"errors", "core", "commons"},
     "node": {"errors", "config", "core", "commons", "sync", "store", "network", "formats"},
     "api": {"errors", "config", "core", "commons", "formats", "node"},
-    "web": {"errors", "core", "commons", "node.values", "node.moderation_values", "api"},
+    "web": {"errors", "core", "commons", "node.values", "node.assembly_values", "node.moderation_values", "api"},
     "cli": {"errors", "config", "core", "commons", "formats", "api", "node", "web"},
 }
 ASYNC = {"network", "node", "api", "cli", "web"}

@@ -15,13 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import Markup
 
+from p2pcommons.commons.assembly_bodies import EXCLUSIONS
+from p2pcommons.commons.charter_text import TEMPLATES as TEMPLATE_NAMES
 from p2pcommons.commons.draft import draft_from_json
+from p2pcommons.commons.minutes import STATES
+from p2pcommons.commons.order import FAULTS
 from p2pcommons.commons.query import FACETS, SORTS
+from p2pcommons.commons.rules import MATTERS, RULES, read_params
+from p2pcommons.commons.tally import MODES, REASONS, is_choice, read_method
 from p2pcommons.commons.vocabulary import FIELDS, SUBTYPES, TYPES
-from p2pcommons.web import labels, wording
+from p2pcommons.web import assembly_labels, labels, wording
 from p2pcommons.web.caller import is_own_user
 from p2pcommons.web.entry_form import entry_of, patch_of, values_of
 from p2pcommons.web.reading import best, rows
+from p2pcommons.web.rule_form import params_of, rule_fields, typed_of
+from p2pcommons.web.rule_words import param_label, param_rows, rule_sentence, rule_title
 from p2pcommons.web.texts import LANGUAGES, Texts, negotiate, texts
 from p2pcommons.web.visit import address, path_back
 
@@ -138,6 +146,58 @@ def test_every_name_of_the_vocabulary_has_its_words() -> None:
     FIELDS["licence"].form.read(labels.LICENCE_DEFAULT)
 
 
+def test_every_name_of_an_assembly_has_its_words() -> None:
+    assert set(assembly_labels.MATTERS) == set(MATTERS)
+    assert set(assembly_labels.MODES) == set(assembly_labels.ASKED) == set(MODES)
+    assert set(assembly_labels.FAULTS) == set(FAULTS)
+    assert set(assembly_labels.REASONS) == set(REASONS)
+    assert set(assembly_labels.SAID) >= set(EXCLUSIONS)
+    assert set(assembly_labels.STATES) == {*STATES, "over", "revised"}
+    for mode, words in assembly_labels.ASKED.items():
+        method = read_method(mode, (2, 3) if mode == "qualified" else None)
+        assert method is None or all(is_choice(method, word) for word in words)
+        assert set(words) <= set(assembly_labels.CHOICES)
+    named = {param_label(rule, name) for rule in RULES for name in RULES[rule].parameters}
+    assert named == set(assembly_labels.PARAMETERS.values())
+    for rule in RULES:
+        for field in rule_fields(rule):
+            assert all(words in assembly_labels.VALUES.values() for _, words in field.choices)
+
+
+# -- rules
+
+
+@pytest.mark.parametrize("rule", RULES)
+@given(data=st.data())
+def test_a_form_of_a_rule_means_what_stands_in_it_or_says_what_is_wrong(rule: str, data: st.DataObject) -> None:
+    params = RULES[rule].defaults
+    assert params_of(rule, typed_of(params)) == (params, {})
+    typed = {
+        field.name: data.draw(st.sampled_from([value for value, _ in field.choices] or ["1", "3", "31", "", "x", "²"]))
+        for field in rule_fields(rule)
+    }
+    found, errors = params_of(rule, typed)
+    assert set(errors) <= set(typed)
+    if not errors:
+        assert read_params(rule, found) == found
+    for each in (EN, FR):
+        for row in param_rows(each, rule, params, found):
+            assert row.label and row.after is not None
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_is_said_in_each_language_and_what_fits_no_rule_is_not(rule: str) -> None:
+    for each in (EN, FR):
+        for template in (*TEMPLATE_NAMES, "unknown"):
+            said = rule_sentence(each, template, rule, {})
+            assert said and "{" not in said
+            assert rule_sentence(each, template, rule, {}, "<b>{x}") == "<b>{x}"
+            assert rule_title(each, template, rule) != rule
+        assert rule_sentence(each, "association", rule, {"x": 1}) is None
+        assert rule_sentence(each, "association", "gravity", {}) is None
+        assert rule_title(each, "association", "gravity") == "gravity"
+
+
 # -- words for values
 
 
@@ -201,6 +261,7 @@ def test_any_link_goes_to_the_web(value: str) -> None:
 @given(st.text(max_size=500), st.integers(5, 60))
 def test_excerpts_are_short(text: str, most: int) -> None:
     assert len(wording.excerpt(text, most)) <= most + 1
+    assert wording.excerpt("x" * 500, most) == "x" * most + "…", "a word without an end is cut"
 
 
 # -- addresses

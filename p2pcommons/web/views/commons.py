@@ -7,11 +7,13 @@ from importlib.resources import files
 from typing import Any, Final
 
 from p2pcommons.commons.charter import JOIN_POLICIES
+from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import FormError, P2PCommonsError, Refused
 from p2pcommons.web import labels
 from p2pcommons.web.criteria_words import told_criteria
+from p2pcommons.web.proposal_reading import grouped
 from p2pcommons.web.texts import LANGUAGES, N_
-from p2pcommons.web.visit import Answer, Page, Redirect, View, Visit, address
+from p2pcommons.web.visit import Answer, Page, Redirect, View, Visit, address, now_ms
 
 USES_MAX: Final = 10_000
 DAYS_MAX: Final = 3_650
@@ -59,6 +61,7 @@ async def _one(visit: Visit, typed: dict[str, str], problem: str | None) -> Page
         "digest": await visit.commons.digest(commons),
         "lineage": await visit.commons.lineage(commons) if here else None,
         "criteria": told_criteria((await visit.commons.criteria(commons)).criteria, visit.texts) if here else None,
+        "waiting": len(grouped(await visit.commons.proposals(commons), now_ms())[0].items) if here else 0,
         "typed": typed,
         "problem": problem,
     }
@@ -89,11 +92,13 @@ async def invite(visit: Visit) -> Answer:
 async def unfollow_form(visit: Visit) -> Answer:
     """`/commons/ID/unfollow`: says what is lost, what stays, and asks whether it is meant."""
     info = await visit.commons.get_commons(visit.commons_id())
+    return Page("unfollow.html", {"info": info, "confirmed": await holding_the_same(visit, info.id)})
+
+
+async def holding_the_same(visit: Visit, commons: CommonsId) -> int:
+    """How many neighbours connected now confirmed that they hold all of a commons that is here."""
     peers = await visit.commons.peers()
-    confirmed = {
-        peer.key for peer in peers for each in peer.commons if each.commons == info.id and each.state == "same"
-    }
-    return Page("unfollow.html", {"info": info, "confirmed": len(confirmed)})
+    return len({peer.key for peer in peers for each in peer.commons if (each.commons, each.state) == (commons, "same")})
 
 
 async def unfollow(visit: Visit) -> Answer:
