@@ -98,12 +98,9 @@ async def _show(call: Call) -> int:
 
     call.output.facts(
         [
-            ("proposal", made.id.hex()),
+            *_what(made),
             ("about", made.matter),
-            ("state", _state(made)),
             ("by", _name(made.author)),
-            ("text", made.text or "(not here, or erased)"),
-            *_effects(made),
             ("decided by", _how(made)),
             ("may vote", f"{made.electorate}; {made.quorum} have to answer"),
             ("until", rfc3339(made.closes_at)[:10]),
@@ -111,10 +108,7 @@ async def _show(call: Call) -> int:
             ("your ballot", "none" if made.yours is None else _choice(made.yours.choice, made.yours.grades)),
         ]
     )
-    for one in made.amendments:
-        call.output.say("")
-        call.output.say(f"amendment {one.id.hex()} ({one.state})")
-        call.output.say(f"  {one.text or '(its text is not here)'}")
+    _tell_amendments(call, made)
     return 0
 
 
@@ -124,25 +118,18 @@ async def _outcome(call: Call) -> int:
     call.output.document(made)
     if call.output.json:
         return 0
-    call.output.facts(
-        [
-            ("proposal", made.id.hex()),
-            ("state", _state(made)),
-            ("text", made.text or "(not here, or erased)"),
-            *_effects(made),
-        ]
-    )
+    call.output.facts(_what(made))
     _tell_tally(call, made)
     call.output.say("")
     call.output.table(
         ("closed by", "ballots", "recounted here"),
         [
-            (_name(one.closer), f"{one.count}", "signed twice, differently: counts for nothing" if one.equivocates else f"{one.recount}: {one.why}")
+            (_name(one.closer), f"{one.count}", "signed twice, differently: neither counts" if one.equivocates else f"{one.recount}: {one.why}")
             for one in made.closings
         ],
     )  # fmt: skip
     if made.closed_at is None and made.fault is None:
-        call.output.say(f"Not closed: {made.closers_needed} of {len(made.closers)} closers have to agree.")
+        tell_not_closed(call, made)
     call.output.say("")
     call.output.table(
         ("ballot", "of", "says", "counts"),
@@ -157,9 +144,35 @@ async def _outcome(call: Call) -> int:
     for one in made.ballots:
         if one.reason is not None:
             call.output.say(f"{one.id.hex()[:8]}: {one.reason}")
-    for offered in made.amendments:
-        call.output.say(f"amendment {offered.id.hex()} ({offered.state}): {offered.text or '(its text is not here)'}")
+    _tell_amendments(call, made)
     return 0
+
+
+def tell_not_closed(call: Call, made: ProposalInfo) -> None:
+    """Say of a vote that is not closed what it waits for."""
+    closed = {one.closer for one in made.closings if one.round == made.round}
+    if made.round > 1 and not closed:
+        call.output.say(
+            "Its closers counted different ballots, so that none of their counts can stand any more. Each of them closes once "
+            "more, over all ballots that are here by now: p2pcommons close PROPOSAL"
+        )
+    else:
+        call.output.say(
+            f"Not closed: {len(closed)} of {len(made.closers)} closers have closed, {made.closers_needed} must agree."
+        )
+
+
+def _what(made: ProposalInfo) -> list[tuple[str, str]]:
+    """What both `proposal show` and `outcome` begin with."""
+    text = made.text or "(not here, or erased)"
+    return [("proposal", made.id.hex()), ("state", _state(made)), ("text", text), *_effects(made)]
+
+
+def _tell_amendments(call: Call, made: ProposalInfo) -> None:
+    for one in made.amendments:
+        call.output.say("")
+        call.output.say(f"amendment {one.id.hex()} ({one.state})")
+        call.output.say(f"  {one.text or '(its text is not here)'}")
 
 
 def _tell_tally(call: Call, made: ProposalInfo) -> None:

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from p2pcommons.cli.command import Call, Command, commons_argument, count, entry_id, find_commons
-from p2pcommons.cli.outcomes import SAID, find_proposal, proposal_argument
+from p2pcommons.cli.outcomes import SAID, find_proposal, proposal_argument, tell_not_closed
 from p2pcommons.errors import Refused
 
 if TYPE_CHECKING:
@@ -220,11 +220,10 @@ async def _close(call: Call) -> int:
     commons, proposal = await find_proposal(call)
     made = await call.verbs.close_vote(commons, proposal, early=call.arguments.early, afresh=call.arguments.afresh)
     call.output.document(made)
-    own = next(one for one in made.closings if one.you)
+    own = max((one for one in made.closings if one.you), key=lambda one: one.round)
     call.output.say(f"You counted {own.count} ballot{'' if own.count == 1 else 's'}.")
     if made.closed_at is None:
-        signed = len({one.closer for one in made.closings if one.recount == "same"})
-        call.output.say(f"{signed} of {made.closers_needed} closers have closed it: it stands once they agree.")
+        tell_not_closed(call, made)
     else:
         call.output.say(f"Closed: {SAID[made.state]}.")
     return 0

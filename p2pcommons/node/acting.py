@@ -1,14 +1,16 @@
-"""Writing one act into plane 0, on top of all that is known of the charter."""
+"""Writing acts into plane 0, on top of all that is known of the charter."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from p2pcommons.commons.charter import Charter, judge
 from p2pcommons.commons.charter_bodies import Made
+from p2pcommons.commons.grounding import Grounds
 from p2pcommons.core.clock import from_ms, is_later
 from p2pcommons.core.encoding import encode_body
-from p2pcommons.core.limits import AHEAD_MS_MAX
+from p2pcommons.core.limits import AHEAD_MS_MAX, PREV_MAX
 from p2pcommons.core.record import CommonsId, Plane, RecordId
 from p2pcommons.errors import LocalProtocolError
 from p2pcommons.node.runtime import Runtime
@@ -16,6 +18,7 @@ from p2pcommons.sync.replica import Draft
 from p2pcommons.sync.storage import Key
 
 LAST: Final = b"\xff" * 32  # behind every id
+_NAMED: Final = PREV_MAX - 1  # by a record that names others of some kind, and the door of its author
 
 
 class Acting:
@@ -42,6 +45,32 @@ class Acting:
 
         return await runtime.run(write)
 
+    async def merged(
+        self, commons: CommonsId, made: Made, ids: Sequence[bytes], door: bytes, room: int
+    ) -> tuple[bytes, ...]:
+        """At most `room` ids that name all of these, ascending: these, or records made so that name them (ASSEMBLY-23).
+
+        `door`: the record that let this person's key in.
+        """
+        layer = list(ids)
+        while len(layer) > room:
+            layer = await self._name(commons, made, layer, door)
+        return tuple(sorted(layer))
+
+    async def _name(self, commons: CommonsId, made: Made, ids: Sequence[bytes], door: bytes) -> list[bytes]:
+        """Records that name these ids, as few as can be."""
+        runtime, body = self._runtime, encode_body(made.body)
+        drafts = [
+            Draft(Plane.CHARTER, commons, tuple(sorted({*ids[at : at + _NAMED], door})), made.kind, body)
+            for at in range(0, len(ids), _NAMED)
+        ]
+
+        def put() -> list[bytes]:
+            written = runtime.replica.write(commons, runtime.keys.person, drafts, runtime.watch.signing_ms())
+            return [record.id for record in written]
+
+        return await runtime.run(put)
+
     def known(self, commons: CommonsId) -> Charter:
         """The charter that the next act rests on; in the engine's thread. LocalProtocolError `commons_waiting`."""
         charter = self._runtime.replica.charter(commons)
@@ -62,3 +91,8 @@ class Acting:
             before = judge(in_time, charter.commons)
             return before if before.founded else charter
         return charter
+
+
+def door_of(grounds: Grounds, key: bytes) -> bytes:
+    """The record that let a key in; the last one, where there are several."""
+    return next(door.id for door in reversed(grounds.doors) if door.key == key)

@@ -202,16 +202,32 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
     @cache
     def standing(p: bytes, within: Past) -> tuple[bytes, ...] | None:
         """The equal closings that stand."""
-        some = closings(p, within)
+        for number in range(stuck(p, within) + 1, 0, -1):
+            for alike in in_round(p, within, number)[0]:
+                if len({elector(p, c) for c in alike}) >= forms[p].k:
+                    return tuple(sorted(alike))
+        return None
+
+    def in_round(p: bytes, within: Past, number: int) -> tuple[list[list[bytes]], int]:
+        """Of one round the closings that count, alike ones together; and how many closers have not closed in it."""
+        some = [c for c in closings(p, within) if stuck(p, past(c)) + 1 == number]
         words: dict[Any, set[Any]] = {}
         for c in some:
             words.setdefault(elector(p, c), set()).add(said(c))
         sound = [c for c in some if same(p, c) and len(words[elector(p, c)]) == 1]
-        for one in sound:
-            alike = [c for c in sound if said(c) == said(one)]
-            if len({elector(p, c) for c in alike}) >= forms[p].k:
-                return tuple(sorted(alike))
-        return None
+        alike = [[c for c in sound if said(c) == one] for one in {said(c) for c in sound}]
+        return alike, len(closers(p)) - len(words)
+
+    @cache
+    def stuck(p: bytes, within: Past) -> int:
+        """How many rounds of closings are stuck."""
+        number = 0
+        while True:
+            alike, left = in_round(p, within, number + 1)
+            most = max((len({elector(p, c) for c in some}) for some in alike), default=0)
+            if most + left >= forms[p].k:
+                return number
+            number += 1
 
     @cache
     def passes(p: bytes, within: Past) -> bool:

@@ -129,6 +129,75 @@ def test_a_closer_who_closes_twice_undoes_only_their_own_word_and_is_named() -> 
     assert town.assembly().rules().params("licence")["expression"] == ""
 
 
+def apart(town: Town, proposal: Record, names: list[str]) -> None:
+    """Each closes over their own ballot alone, and on a past without the others' closings."""
+    own = {name: town.vote(name, proposal).id for name in names if proposal.id in town.seen[name]}
+    for name in names:
+        town.close(name, proposal, without=[ballot for other, ballot in own.items() if other != name])
+    town.meet(*names)
+
+
+def test_closers_who_closed_apart_close_once_more_together_and_nobody_is_blamed() -> None:
+    town = Town("alice", "bob", "carol")
+    everybody = ["alice", "bob", "carol"]
+    proposal = town.propose("alice", "rule", FREE)
+    town.meet(*everybody)
+    apart(town, proposal, everybody)
+    found = minute(town, proposal)
+    assert (found.state, found.round, found.equivocators) == ("open", 2, ())
+    for name in everybody:  # cut off once more
+        town.close(
+            name, proposal, without=[ballot.id for ballot in found.ballots if ballot.elector != key_of(name).public]
+        )
+    town.meet(*everybody)
+    found = minute(town, proposal)
+    assert (found.state, found.round, found.equivocators) == ("open", 3, ())
+    for name in ("alice", "carol"):
+        town.close(name, proposal)
+        town.meet(*everybody)
+    found = minute(town, proposal)
+    assert found.state == "passed" and found.in_force and found.equivocators == ()
+    assert found.outcome is not None and {closing.round for closing in found.outcome.closings} == {3}
+
+
+def test_a_round_in_which_somebody_may_still_agree_is_not_stuck_and_a_second_word_in_it_is_double() -> None:
+    town = Town("alice", "bob", "carol")
+    proposal = town.propose("alice")
+    town.meet("alice", "bob", "carol")
+    apart(town, proposal, ["alice", "bob"])
+    assert minute(town, proposal).round == 1
+    town.close("bob", proposal)
+    found = minute(town, proposal)
+    assert found.equivocators == (key_of("bob").public,) and found.round == 1
+    town.meet("alice", "bob", "carol")
+    town.close("carol", proposal)  # over both ballots: with bob's void, neither alice nor carol finds a second
+    found = minute(town, proposal)
+    assert (found.state, found.round) == ("open", 2)
+    town.meet("alice", "bob", "carol")
+    for name in ("bob", "alice"):
+        town.close(name, proposal)
+        town.meet("alice", "bob")
+    assert minute(town, proposal).state == "passed"
+
+
+def test_no_stuck_round_is_reopened_and_no_outcome_undone_by_whoever_closes_later() -> None:
+    town = Town("alice", "bob", "carol")
+    everybody = ["alice", "bob", "carol"]
+    proposal = town.propose("alice")
+    town.meet(*everybody)
+    apart(town, proposal, everybody)
+    ids = town.assembly().cases[proposal.id].closings
+    town.close("bob", proposal, wording=proposal.id, prev=[proposal.id], claim=lambda some: some[:1])  # on an old past
+    assert minute(town, proposal).round == 2 and len(ids) == 3
+    for name in ("alice", "carol"):
+        town.close(name, proposal)
+        town.meet("alice", "carol")
+    before = minutes(town.assembly("carol"))
+    town.close("alice", proposal, prev=[ids[0].id], claim=lambda some: some[:1])
+    assert revised(before, minutes(town.assembly())) == []
+    assert minute(town, proposal).state == "passed"
+
+
 def test_a_founder_who_votes_alone_on_the_time_before_the_others_joined_decides_nothing() -> None:
     town = Town("alice", "bob", "carol", "dave")
     founding = next(iter(town.records))
