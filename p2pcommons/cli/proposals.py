@@ -57,7 +57,7 @@ def _propose_arguments(parser: argparse.ArgumentParser) -> None:
     about.add_argument(
         "--remove", metavar="KEY", help="remove a member; who is removed is out once `member remove` was said"
     )
-    about.add_argument("--admit", metavar="KEY", help="let somebody in again who was removed")
+    about.add_argument("--admit", metavar="KEY", help="let somebody in, by the key that `commons ask` shows them")
     about.add_argument(
         "--steward", metavar="KEY", action="append", default=[], help="who are to be stewards; repeat it"
     )

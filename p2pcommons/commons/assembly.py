@@ -13,17 +13,18 @@ from typing import Any, Final
 
 from p2pcommons.commons.assembly_bodies import Amend, Answer, Close, Open
 from p2pcommons.commons.closings import Case, Outcome, Wording
-from p2pcommons.commons.cuts import Cut
+from p2pcommons.commons.cuts import NOTHING, Cut
 from p2pcommons.commons.docket import Docket
 from p2pcommons.commons.doors import read_form, remembered_verify
 from p2pcommons.commons.grounding import Grounds, ground
 from p2pcommons.commons.matters import Effect, Topic, read_effect
 from p2pcommons.commons.membership import Membership
 from p2pcommons.commons.order import RULE, effect_fault, fault, is_succession
-from p2pcommons.commons.pasts import Deed, Pasts, Sight, ancestors
+from p2pcommons.commons.pasts import Arrival, Deed, Pasts, Sight, ancestors
 from p2pcommons.commons.removal import Removals
 from p2pcommons.commons.removal_bodies import Keep, Leave, Remove
 from p2pcommons.commons.rules import MONTH_MS, Rules, RuleVersion, read_params
+from p2pcommons.commons.seating import SEATING, Seats
 from p2pcommons.commons.succession import Silence, silence
 from p2pcommons.core.record import Plane, Record, commons_of, decode_body
 from p2pcommons.core.seal import Verifier
@@ -66,11 +67,14 @@ class Assembly:
         self.founded = _founded(grounds)  # the rules before any outcome
         self._commons = grounds.commons
         self.removals = Removals(self.pasts, grounds, membership, self)
-        self.removals.larger = self._larger
+        self.seats = Seats(self)
+        self.removals.larger, self.removals.unseated = self._larger, self.seats.unseated
+        self.pasts.unseated = self.seats.unseated
         self.pasts.cut_in = self.removals.within
         self._grounds, self._membership = grounds, membership
         for deed in self.pasts.deeds:
             self._settle(deed)
+        self.seats.settle()
 
     def take(self, record: Record) -> bool:
         """One more record of plane 0; False where it changes who is in, or is not known to be in the set: fold anew.
@@ -91,6 +95,7 @@ class Assembly:
         self.removals.forget()
         for deed in self.pasts.deeds[deeds:]:
             self._settle(deed)
+        self.seats.settle()
         if sight is not None:
             self._outgrow(sight)
         return True
@@ -116,6 +121,15 @@ class Assembly:
             return None
         case = self.cases[outcome.proposal]
         return case.form.matter, case.deed.past, frozenset(outcome.wording.effect.content.get("keys", ()))
+
+    def admits(self, key: bytes, within: int) -> bool:
+        """Whether the outcome in force on a key in a past, with nothing cut, is to let it in."""
+        outcome = self.in_force(("person", key), within, NOTHING)
+        return outcome is not None and self.cases[outcome.proposal].form.matter == "admit"
+
+    def is_steward(self, key: bytes, within: int) -> bool:
+        """Whether a key acts as a steward in a past: by role, or chosen by the assembly."""
+        return key in self.removals.stewards(within, self.removals.within(within))
 
     def reopened(self, topic: Topic, within: int | None = None) -> list[Outcome]:
         """The outcomes on one topic that undo each other: each was closed without knowing of the others."""
@@ -161,7 +175,11 @@ class Assembly:
     def _past(self, within: int | None) -> int:
         return self.pasts.all if within is None else within
 
-    def _settle(self, deed: Deed) -> None:
+    def _settle(self, deed: Deed | Arrival) -> None:
+        if isinstance(deed, Arrival):
+            self.seats.arrive(deed)
+            return
+        self.seats.settle()
         if isinstance(deed.form, Open):
             self._open(deed, deed.form)
         elif isinstance(deed.form, Amend):
@@ -181,7 +199,7 @@ class Assembly:
                 if case.form.effect.topic is not None:
                     self._dockets[case.form.effect.topic].note(case)
                 if case.form.matter == RULE:
-                    self._rule_bits |= sight.bit
+                    self._on_rule(case, sight.bit)
                 elif case.form.matter in ON_PEOPLE:
                     self.removals.watch(sight.bit)
         self.removals.outgrow(sight.bit, lambda deed: self._is_larger(sight, deed))
@@ -231,7 +249,7 @@ class Assembly:
             docket.add(case)
         if topic is not None and topic[0] == RULE:
             self._rule_topics.setdefault(topic)
-            self._rule_bits |= case.outgrown_by
+            self._on_rule(case, case.outgrown_by)
         offer = self.offers.get(form.amendment or b"")
         if offer is not None and offer.deed.bit & deed.past:
             offer.own = True
@@ -287,9 +305,16 @@ class Assembly:
         if case.form.effect.topic is not None:
             self._dockets[case.form.effect.topic].note(case)
         if case.form.matter == RULE:
-            self._rule_bits |= case.closing_bits
+            self._on_rule(case, case.closing_bits | case.outgrown_by)
         elif case.form.matter in ON_PEOPLE:
             self.removals.watch(case.closing_bits | case.outgrown_by)
+
+    def _on_rule(self, case: Case, bits: int) -> None:
+        """Take note of what an outcome on a rule depends on."""
+        self._rule_bits |= bits
+        if case.form.effect.topic in SEATING:
+            self.seats.watch(bits)
+            self.removals.watch(bits)
 
     def _still_open(self, proposal: bytes, past: int) -> Case | None:
         """A proposal in order that this past has, and has not seen closed."""

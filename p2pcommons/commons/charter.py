@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, Self
 
+from p2pcommons.commons.cuts import NOTHING
 from p2pcommons.commons.doors import (
     BALLOT_PREFIX,
     ERASE,
@@ -19,11 +20,11 @@ from p2pcommons.commons.doors import (
     Opening,
     remembered_verify,
 )
-from p2pcommons.commons.former import Chains, Departures, Former, departures
+from p2pcommons.commons.former import Chains, Departures, Former, departures, is_decisive
 from p2pcommons.commons.grounding import Door, Grounds, Way, ground
 from p2pcommons.commons.growing import Ground, is_head
 from p2pcommons.commons.membership import Membership, persons
-from p2pcommons.commons.removal_bodies import LEAVE, REMOVE
+from p2pcommons.commons.rules import Rules
 from p2pcommons.core.encoding import encode
 from p2pcommons.core.identity import TAG_CHARTER
 from p2pcommons.core.limits import PREV_MAX
@@ -82,6 +83,7 @@ class Charter:
     licence: str | None = None  # SPDX expression, the default for new entries
     join: str = "invite"  # "invite", "open" or "vote"
     announced: bool = False
+    inviting: str = "members"  # who may invite: "members" or "stewards"
     set_ids: frozenset[bytes] = frozenset()  # the set of plane 0
     ungrounded: frozenset[bytes] = frozenset()  # given, and may yet be grounded once `missing` are here
     missing: frozenset[bytes] = frozenset()  # ids that these name and that were not given (with their bodies)
@@ -249,18 +251,19 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
     gone = departures(grounds, membership)
     everybody = _members(grounds, membership, gone, membership.standing)
     members = everybody
-    if gone.cut.counting:
+    if gone.cut is not NOTHING:
         left = _members(grounds, membership, gone, membership.standing_within(membership.set_bits & ~gone.cut.doors))
         members = tuple(m for m in left if not membership.admitted.intersection(m.keys) <= gone.cut.gone)
     person = {key: member for member in members for key in member.keys}
     former = tuple(gone.former(m.key, m.keys) for m in everybody if person.keys().isdisjoint(m.keys))
     entrances = _entrances(grounds, membership, gone)
-    join = _one_of(content.get("join"), JOIN_POLICIES, "invite")
+    join = _one_of(gone.said("join", "policy", content.get("join")), JOIN_POLICIES, "invite")
     if any(entrance.public is None for entrance in entrances):
         join = "open"
     elif join == "open":
         join = "invite"
-    announced = content.get("announced")
+    announced = gone.said("announcing", "announced", content.get("announced"))
+    inviting = Rules.founded(content, grounds.commons, 0).params("invite")["by"]
     erased, erased_own = _erasures(in_set, grounds, membership, gone, everybody)
     heads = _heads(in_set)
     charter = Charter(
@@ -269,9 +272,10 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
         name=_text(content.get("name")) or "",
         languages=_texts(content.get("languages")),
         territory=_text(content.get("territory")),
-        licence=_text(content.get("licence")),
+        licence=_text(gone.said("licence", "expression", content.get("licence"))),
         join=join,
         announced=announced if type(announced) is bool else join == "open",
+        inviting=str(gone.said("invite", "by", inviting)),
         set_ids=membership.set_ids,
         ungrounded=grounds.waiting,
         missing=grounds.missing,
@@ -380,8 +384,10 @@ def _is_entrance(way: Way, grounds: Grounds, membership: Membership, gone: Depar
         return True
     if way.author not in membership.admitted:
         return False
-    # CHARTER-18: who may invite is for the rest of the charter to say; opening joining to anyone is a steward's.
-    return isinstance(way.form, Invite) or way.author in gone.by_role(membership, grounds.pasts[way.id])
+    # CHARTER-18: opening joining to anyone is a steward's, or where the members said so anybody's.
+    if isinstance(way.form, Invite) or gone.opens(way):
+        return True
+    return way.author in gone.by_role(membership, grounds.pasts[way.id])
 
 
 def _entrance(record: Record, way: Way, used: int) -> Entrance:
@@ -457,7 +463,7 @@ def _ground(in_set: Sequence[Record], grounds: Grounds) -> Ground:
         doors.setdefault(door.key, set()).add(door.id)
     shape = Ground(
         doors={key: frozenset(ids) for key, ids in doors.items()},
-        parted=any(record.header.kind in (LEAVE, REMOVE) for record in in_set),
+        decided=any(is_decisive(record) for record in in_set),
     )
     for record in in_set:
         shape.put(record)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from p2pcommons.commons.assembly_bodies import AssemblyForm, Cast, Sheet, read_assembly
 from p2pcommons.commons.cuts import NOTHING, Cut
-from p2pcommons.commons.doors import APPROVE, Approval, read_form
+from p2pcommons.commons.doors import APPROVE, Approval, Invite, read_form
 from p2pcommons.commons.grounding import Grounds
 from p2pcommons.commons.membership import Membership
 from p2pcommons.commons.removal_bodies import RemovalForm, read_removal
@@ -30,6 +30,17 @@ class Deed(NamedTuple):
     time: int
     form: AssemblyForm | RemovalForm
     prev: tuple[bytes, ...]
+
+
+class Arrival(NamedTuple):
+    """A join in its place."""
+
+    id: bytes
+    bit: int
+    past: int  # that of its way too: a join names nothing else
+    key: bytes
+    way: bytes  # the author of its way
+    invited: bool  # by an invite, and no opening
 
 
 class Approved(NamedTuple):
@@ -69,6 +80,7 @@ class Pasts:
         "_persons",
         "_reach",
         "_sights",
+        "_ways",
         "all",
         "approvals",
         "ballots",
@@ -77,17 +89,20 @@ class Pasts:
         "door_pasts",
         "let_in",
         "sheets",
+        "unseated",
         "who",
     )
 
     def __init__(self, grounds: Grounds, membership: Membership) -> None:
-        self.deeds: list[Deed] = []  # ancestors first
+        self.deeds: list[Deed | Arrival] = []  # ancestors first
         self.ballots: dict[bytes, Ballot] = {}
         self.sheets: dict[bytes, tuple[bytes, ...]] = {}  # what each names
         self.approvals: dict[bytes, list[Approved]] = {}  # by what they approve
         self.let_in = {door.id: door.key for door in grounds.doors}
         self.door_pasts: dict[bytes, int] = {}
         self.cut_in: Callable[[int], Cut] = lambda within: NOTHING  # what removals of a past cut
+        self.unseated: Callable[[int], int] = lambda within: 0  # joins of a past that seat nobody
+        self._ways = {door.id: grounds.ways[door.way] for door in grounds.doors if door.id != door.way}
         self._sights: list[Sight] = []  # of all that has a bit
         self._membership = membership
         self._persons: dict[int, int] = {}
@@ -121,6 +136,10 @@ class Pasts:
             past |= reach
         return past
 
+    def reach(self, identifier: bytes) -> int:
+        """The bits of a record of the set and of its ancestors: what a join by it has in its past."""
+        return self._reach[identifier]
+
     def __contains__(self, identifier: bytes) -> bool:
         return identifier in self._reach
 
@@ -131,6 +150,9 @@ class Pasts:
         bit = self._bits.get(record.id, 0)
         if record.id in self.let_in:
             self.door_pasts[record.id] = past
+            if (way := self._ways.get(record.id)) is not None:
+                invited = isinstance(way.form, Invite)
+                self.deeds.append(Arrival(record.id, bit, past, record.header.author, way.author, invited))
         following, sight = self._following, None
         if bit or self._take(record, past, following):
             sight = Sight(-(past & self.who).bit_count(), bit or following, past)
@@ -178,8 +200,8 @@ class Pasts:
         return found
 
     def persons(self, within: int) -> int:
-        """How many persons were let in, in this past, those who are out by now included."""
-        within &= self.who
+        """How many persons were let in and seated, in this past, those who are out by now included."""
+        within &= self.who & ~self.unseated(within)
         found = self._persons.get(within)
         if found is None:
             found = self._persons[within] = len(set(self._membership.people(within).values()))

@@ -54,6 +54,7 @@ class Removals:
         self.found: dict[bytes, Removal] = {}
         self.refused: dict[bytes, Deed] = {}  # without a right to it
         self.larger: Callable[[Deed], int] = lambda deed: 0
+        self.unseated: Callable[[int], int] = lambda within: 0  # bits of the joins of a past that seat nobody
         self._kept: list[tuple[Deed, frozenset[bytes]]] = []
         self._pasts, self._grounds, self._membership, self._votes = pasts, grounds, membership, votes
         self._mask = 0  # bits of removals and of what they may depend on
@@ -100,7 +101,7 @@ class Removals:
 
     def within(self, within: int) -> Cut:
         """What is cut in a past."""
-        if not any(removal.deed.bit & within for removal in self.found.values()):
+        if not any(removal.deed.bit & within for removal in self.found.values()) and not self.unseated(within):
             return NOTHING
         within = self._seen(within)
         found = self._cuts.get(within)
@@ -231,6 +232,8 @@ class Removals:
     def _joined(self, some: list[Removal], within: int) -> Cut:
         """All that these cut, with whom they leave without a door together, but for what is kept (CHARTER-30)."""
         cut = joined([self._cut(one, within) for one in some])
+        if unseated := self.unseated(within):
+            cut = cut._replace(doors=cut.doors | unseated)
         if cut.doors & within:
             left = self._membership.people(within & ~cut.doors)
             cut = cut._replace(unseated=frozenset(self._membership.people(within).keys() - left.keys()))

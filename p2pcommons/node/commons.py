@@ -20,6 +20,7 @@ from p2pcommons.core.record import CommonsId, Plane, RecordId, Subject
 from p2pcommons.core.words import LANGUAGES, words
 from p2pcommons.errors import LocalProtocolError, Refused
 from p2pcommons.formats.registry import find_format
+from p2pcommons.node.admitting import Admitting
 from p2pcommons.node.assemblies import Assemblies
 from p2pcommons.node.assembly_values import CommentInfo, ProposalInfo, ProposalItem, Question, RuleChange
 from p2pcommons.node.batch import batch
@@ -95,10 +96,11 @@ class Commons:
         self._runtime = runtime
         self._neighbours = neighbours
         self._membership = Membership(runtime)
-        self._stewardship = Stewardship(runtime, self._membership)
         self._assemblies = Assemblies(runtime)
+        self._stewardship = Stewardship(runtime, self._membership, self._assemblies)
         self._parting = Parting(runtime, self._membership, self._assemblies)
-        self._voting = Voting(runtime, self._membership, self._assemblies)
+        self._admitting = Admitting(runtime, self._membership, self._assemblies)
+        self._voting = Voting(runtime, self._membership, self._assemblies, self._admitting)
         self._discussing = Discussing(runtime, self._membership, self._assemblies)
         self._entries = Entries(runtime, self._membership)
         self._beginnings = Beginnings(runtime, self._membership, self._assemblies)
@@ -418,7 +420,11 @@ class Commons:
 
     async def members(self, commons: CommonsId) -> MembersInfo:
         """Who is in, who are stewards, and by which ways one comes in."""
-        return self._stewardship.members(commons)
+        return await self._stewardship.members(commons)
+
+    async def admit(self, commons: CommonsId, key: PublicKey) -> ActInfo:
+        """Let this key in, as the rules have it."""
+        return await self._admitting.admit(commons, key)
 
     async def purge(
         self, commons: CommonsId, *, keys: Sequence[PublicKey] = (), entrances: Sequence[bytes] = ()

@@ -286,8 +286,9 @@ class MemberInfo:
     keys: tuple[PublicKey, ...]  # all that count now, ascending
     joined_at: Instant  # by the word of who wrote the record that let them in
     by: PublicKey | None  # who let them in; None for the founder
-    steward: bool
+    steward: bool  # by role, or chosen by a vote
     you: bool  # this node's person
+    chosen: bool = False  # steward by a vote alone: looks after the commons, and takes no key out for good
 
 
 REMOVAL_WORDS: Final = ("seen", "all", "none")

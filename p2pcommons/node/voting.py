@@ -23,6 +23,7 @@ from p2pcommons.core.limits import BALLOT_REPLACES_MAX, PREV_MAX, SALT_BYTES
 from p2pcommons.core.record import CommonsId, Plane, RecordId
 from p2pcommons.errors import Conflict, NotFound, Refused
 from p2pcommons.node.acting import Acting, door_of
+from p2pcommons.node.admitting import Admitting
 from p2pcommons.node.assemblies import Assemblies, Moment
 from p2pcommons.node.assembly_values import ProposalInfo, ProposalItem, Question, RuleChange
 from p2pcommons.node.counting import Count, count_ballots, minute_of, open_minute, whole_text
@@ -40,8 +41,9 @@ _BALLOTS_OF_CLOSING: Final = PREV_MAX - _HEADS_OF_CLOSING
 class Voting:
     """The assemblies of the commons followed here, and what this node's person does in them."""
 
-    def __init__(self, runtime: Runtime, membership: Membership, assemblies: Assemblies) -> None:
+    def __init__(self, runtime: Runtime, membership: Membership, assemblies: Assemblies, admitting: Admitting) -> None:
         self._runtime = runtime
+        self._admitting = admitting
         self._membership = membership
         self._assemblies = assemblies
         self._acting = Acting(runtime)
@@ -221,7 +223,9 @@ class Voting:
         heads = await self._merge(commons, charter, door, _HEADS_OF_CLOSING)
         gathered = await self._acting.merged(commons, sheet(), count.names, door, _BALLOTS_OF_CLOSING)
         await self._acting.write(commons, count.made, subject=commons, prev=tuple(sorted({*heads, *gathered})))
-        return await self.proposal(commons, proposal)
+        made = await self.proposal(commons, proposal)
+        await self._admitting.carry_out(commons, made)
+        return made
 
     # -- what all of these share
 
