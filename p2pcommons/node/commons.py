@@ -35,6 +35,7 @@ from p2pcommons.node.nearby import nearby_commons
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.notices import notices
 from p2pcommons.node.parting import Parting
+from p2pcommons.node.reviewing import Reviewing
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.stewardship import Stewardship
 from p2pcommons.node.upkeep import Upkeep, digest_info
@@ -99,6 +100,7 @@ class Commons:
         self._assemblies = Assemblies(runtime)
         self._stewardship = Stewardship(runtime, self._membership, self._assemblies)
         self._parting = Parting(runtime, self._membership, self._assemblies)
+        self._reviewing = Reviewing(runtime, self._membership, self._assemblies)
         self._admitting = Admitting(runtime, self._membership, self._assemblies)
         self._voting = Voting(runtime, self._membership, self._assemblies, self._admitting)
         self._discussing = Discussing(runtime, self._membership, self._assemblies)
@@ -167,7 +169,7 @@ class Commons:
             lan=() if self.lan is None else self.lan.interfaces,
             nearby=await self.nearby(),
             disk=self._runtime.disk.look(),
-            notices=self._notices(),
+            notices=(*self._notices(), *await self._reviewing.notices()),
         )
 
     def _notices(self) -> tuple[Notice, ...]:
@@ -354,7 +356,9 @@ class Commons:
     async def charter(self, commons: CommonsId, language: str = "en") -> CharterInfo:
         """The rules of a commons in words."""
         return await self._assemblies.ask(
-            lambda: self._membership.charter(commons), commons, lambda moment: charter_info(moment, language)
+            lambda: self._membership.charter(commons),
+            commons,
+            lambda moment: charter_info(moment, language, self._runtime.now_ms()),
         )
 
     async def charter_history(self, commons: CommonsId, rule: str | None = None) -> tuple[RuleChange, ...]:
