@@ -7,8 +7,10 @@ Knows no clock: what opens and closes at a time is a form.
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any, Final
 
 from p2pcommons.commons.assembly_bodies import Amend, Answer, Close, Open
@@ -62,6 +64,8 @@ class Assembly:
         self._dockets: dict[Topic, Docket] = {}
         self._rule_topics: dict[Topic, None] = {}
         self._rule_bits = 0
+        self._sights: list[Sight] = []  # of all that was settled, those that had seen most keys first
+        self._sizes: list[tuple[int, int, Case]] = []  # proposals in order, by how many persons outgrow them
         self._rules: dict[tuple[int, Cut], Rules] = {}
         self._versions: dict[tuple[bytes, bytes, int], RuleVersion] = {}
         self.founded = _founded(grounds)  # the rules before any outcome
@@ -72,8 +76,8 @@ class Assembly:
         self.pasts.unseated = self.seats.unseated
         self.pasts.cut_in = self.removals.within
         self._grounds, self._membership = grounds, membership
-        for deed in self.pasts.deeds:
-            self._settle(deed)
+        for event in self.pasts.events:
+            self._settle(event)
         self.seats.settle()
 
     def take(self, record: Record) -> bool:
@@ -90,14 +94,11 @@ class Assembly:
             return False
         if self._grounds.add(record, past) is None:
             return False
-        deeds = len(self.pasts.deeds)
-        sight = self.pasts.add(record)
+        events = len(self.pasts.events)
+        self.pasts.add(record)
         self.removals.forget()
-        for deed in self.pasts.deeds[deeds:]:
-            self._settle(deed)
-        self.seats.settle()
-        if sight is not None:
-            self._outgrow(sight)
+        for event in self.pasts.events[events:]:
+            self._settle(event)
         return True
 
     # -- questions, each within a past; `cut`: what removals cut there
@@ -175,11 +176,15 @@ class Assembly:
     def _past(self, within: int | None) -> int:
         return self.pasts.all if within is None else within
 
-    def _settle(self, deed: Deed | Arrival) -> None:
-        if isinstance(deed, Arrival):
-            self.seats.arrive(deed)
+    def _settle(self, event: Deed | Arrival | Sight) -> None:
+        if isinstance(event, Arrival):
+            self.seats.arrive(event)
             return
         self.seats.settle()
+        if isinstance(event, Sight):
+            self._outgrow(event)
+            return
+        deed = event
         if isinstance(deed.form, Open):
             self._open(deed, deed.form)
         elif isinstance(deed.form, Amend):
@@ -193,8 +198,9 @@ class Assembly:
 
     def _outgrow(self, sight: Sight) -> None:
         """Let one more record outgrow what it did not know of."""
-        for case in self.cases.values():
-            if case.fault is None and self._is_larger(sight, case.deed):
+        insort(self._sights, sight)
+        for _, _, case in self._sizes[: bisect_right(self._sizes, -sight.minus_keys, key=_least)]:
+            if self._is_larger(sight, case.deed):
                 case.outgrown_by |= sight.bit
                 if case.form.effect.topic is not None:
                     self._dockets[case.form.effect.topic].note(case)
@@ -212,7 +218,8 @@ class Assembly:
 
     def _larger(self, deed: Deed) -> int:
         bits = 0
-        for sight in self.pasts.seen_by(OUTGROWN_TIMES * self.pasts.persons(deed.past)):
+        most = -OUTGROWN_TIMES * self.pasts.persons(deed.past)
+        for sight in takewhile(lambda sight: sight.minus_keys <= most, self._sights):
             if self._is_larger(sight, deed):
                 bits |= sight.bit
         return bits
@@ -241,6 +248,7 @@ class Assembly:
             return
         case.wordings[deed.id] = Wording(deed.id, deed.bit, deed.past, form.text, form.effect)
         case.outgrown_by = self._larger(deed)
+        insort(self._sizes, (OUTGROWN_TIMES * self.pasts.persons(deed.past), len(self._sizes), case))
         topic = form.effect.topic
         if topic is not None:
             docket = self._dockets.get(topic)
@@ -326,6 +334,10 @@ class Assembly:
     def _proposes(self, case: Case, deed: Deed) -> bool:
         """Whether the author is the person who proposed."""
         return case.elector(deed.author, deed.past, self.pasts) == case.electors[case.deed.author]
+
+
+def _least(sized: tuple[int, int, Case]) -> int:
+    return sized[0]
 
 
 def assemble(records: Iterable[Record], commons: bytes, *, check: Verifier = remembered_verify) -> Assembly:

@@ -20,7 +20,7 @@ from p2pcommons.commons.doors import (
     Opening,
     remembered_verify,
 )
-from p2pcommons.commons.former import Chains, Departures, Former, departures, is_decisive
+from p2pcommons.commons.former import NOBODY, Chains, Departures, Former, departures
 from p2pcommons.commons.grounding import Door, Grounds, Way, ground
 from p2pcommons.commons.growing import Ground, is_head
 from p2pcommons.commons.membership import Membership, persons
@@ -305,7 +305,7 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
         ),
         _heads=heads,
         _anchors=_anchors(in_set, grounds, membership),
-        _ground=_ground(in_set, grounds),
+        _ground=_ground(in_set, grounds, decided=gone is not NOBODY),
     )
     return replace(charter, digest=_digest(view_value(charter)))
 
@@ -457,13 +457,13 @@ def _heads(in_set: Sequence[Record]) -> tuple[_Head, ...]:
     return tuple(sorted(heads, reverse=True))
 
 
-def _ground(in_set: Sequence[Record], grounds: Grounds) -> Ground:
+def _ground(in_set: Sequence[Record], grounds: Grounds, *, decided: bool) -> Ground:
     doors: dict[bytes, set[bytes]] = {}
     for door in grounds.doors:
         doors.setdefault(door.key, set()).add(door.id)
     shape = Ground(
         doors={key: frozenset(ids) for key, ids in doors.items()},
-        decided=any(is_decisive(record) for record in in_set),
+        decided=decided,
     )
     for record in in_set:
         shape.put(record)

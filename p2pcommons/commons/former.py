@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from p2pcommons.commons.assembly import Assembly
 from p2pcommons.commons.assembly_bodies import PROPOSE, Open, read_assembly
 from p2pcommons.commons.cuts import NOTHING, Cut
-from p2pcommons.commons.doors import Invite, Opening
+from p2pcommons.commons.doors import FOUND, Invite, Opening
 from p2pcommons.commons.grounding import Grounds, Way
 from p2pcommons.commons.membership import Membership
 from p2pcommons.commons.pasts import Arrival
@@ -137,12 +137,10 @@ def departures(grounds: Grounds, membership: Membership) -> Departures:
 def is_decisive(record: Record) -> bool:
     """Whether a record makes a charter's view ask the assembly."""
     header = record.header
-    if header.kind in (LEAVE, REMOVE):
-        return True
     if header.kind == PROPOSE:
         form = read_assembly(header.kind, record.body or b"")
         return isinstance(form, Open) and form.effect.topic in SHOWN
-    return header.commons == ZEROS and _is_strict(record)
+    return header.kind in (LEAVE, REMOVE) or (header.kind == FOUND and header.commons == ZEROS and _is_strict(record))
 
 
 def _is_strict(founding: Record) -> bool:

@@ -62,6 +62,10 @@ def left_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+def content(file: str) -> bytes:
+    return Path(file).read_bytes()
+
+
 # -- backups
 
 
@@ -99,7 +103,7 @@ async def test_what_was_forked_is_in_a_backup_and_no_other_name_beside_it(tmp_pa
         await verbs.unfollow(base.id)
         await verbs.backup(tmp_path / "backup")
     assert made.base.file is not None
-    whole = Path(made.base.file).read_bytes()
+    whole = content(made.base.file)
 
     def more(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
         for name in (
@@ -117,7 +121,7 @@ async def test_what_was_forked_is_in_a_backup_and_no_other_name_beside_it(tmp_pa
     assert stat.S_IMODE((new / "forks").stat().st_mode) == 0o700
     async with local_client(new) as verbs:
         found = (await verbs.lineage(made.commons.id)).base
-        assert found is not None and found.file is not None and Path(found.file).read_bytes() == whole
+        assert found is not None and found.file is not None and content(found.file) == whole
         assert (await verbs.unpack(Path(found.file))).commons == (base.id,), "what it was is in the file"
 
 

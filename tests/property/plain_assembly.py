@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 from p2pcommons.commons.assembly_bodies import Amend, Answer, Cast, Close, Open, Sheet, ballots_root, read_assembly
 from p2pcommons.commons.charter import judge
+from p2pcommons.commons.doors import remembered_verify
+from p2pcommons.commons.grounding import ground
 from p2pcommons.commons.matters import Effect, read_effect
 from p2pcommons.commons.rules import RULES, Rules, read_params
 from p2pcommons.commons.tally import tally
 from p2pcommons.core.record import Record
 
 Past = frozenset[bytes]
-STRUCTURE = ("commons.found", "member.join", "key.rotate", "device.add", "member.purge", "charter.stewards")
 
 
 class Said(NamedTuple):
@@ -34,6 +35,8 @@ class Said(NamedTuple):
 def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, Said], Rules]:
     """What the rules say of every proposal of a set of plane 0, and the rules in force."""
     given = {r.id: r for r in records}
+    grounds = ground(given, commons, remembered_verify)
+    structure = {one.id for one in (*grounds.doors, *grounds.acts)}  # a rotation that does not hold is no door
     forms = {i: read_assembly(r.header.kind, r.body or b"") for i, r in given.items()}
 
     def of(kind: type) -> list[bytes]:
@@ -241,7 +244,7 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
     @cache
     def outgrown(p: bytes, within: Past) -> bool:
         for i in within:
-            known = isinstance(forms[i], Open | Amend | Answer | Close) or given[i].header.kind in STRUCTURE
+            known = isinstance(forms[i], Open | Amend | Answer | Close) or i in structure
             if known and p not in past(i) and i not in past(p) and i != p and size(past(i)) >= 2 * size(past(p)):
                 return True
         return False
