@@ -101,6 +101,11 @@ class Assembly:
             self._settle(event)
         return True
 
+    @property
+    def size(self) -> int:
+        """How many records of the set it was made of, with those taken since."""
+        return len(self.pasts)
+
     # -- questions, each within a past; `cut`: what removals cut there
 
     def outcome(self, proposal: bytes, within: int | None = None) -> Outcome | None:

@@ -20,7 +20,7 @@ from p2pcommons.commons.doors import (
     Opening,
     remembered_verify,
 )
-from p2pcommons.commons.former import NOBODY, Chains, Departures, Former, departures
+from p2pcommons.commons.former import Asked, Chains, Departures, Former, departures
 from p2pcommons.commons.grounding import Door, Grounds, Way, ground
 from p2pcommons.commons.growing import Ground, is_head
 from p2pcommons.commons.membership import Membership, persons
@@ -109,6 +109,7 @@ class Charter:
     _heads: tuple[_Head, ...] = field(default=(), repr=False)  # latest first
     _anchors: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
     _ground: Ground | None = field(default=None, repr=False, compare=False)
+    _asked: Asked | None = field(default=None, repr=False, compare=False)  # the assembly, where the view goes by it
 
     def counts(self, record: bytes, author: bytes) -> bool:
         """Whether this catalogue record of this key counts in views (CHARTER-35).
@@ -131,6 +132,7 @@ class Charter:
         ground, more = self._ground, {r.id: r for r in records if r.id not in self.set_ids}
         if ground is None or self.ungrounded:
             return None
+        asked, taken = self._asked, list[Record]()
         ids, heads, anchors = set(self.set_ids), dict.fromkeys(self._heads), dict(self._anchors)
         by_id = {head.id: head for head in self._heads}
         while more:
@@ -142,6 +144,7 @@ class Charter:
                 if header.plane != Plane.CHARTER or commons_of(record) != self.commons:
                     return None
                 del more[record.id]
+                taken.append(record)
                 ids.add(record.id)
                 ground.put(record)
                 if is_head(record):
@@ -154,6 +157,8 @@ class Charter:
                         anchors[header.author] = record.id
             if not ready:
                 return None
+        if asked is not None and (asked := asked.with_more(taken)) is None:
+            return None
         latest = tuple(sorted(heads, reverse=True))
         return replace(
             self,
@@ -161,6 +166,7 @@ class Charter:
             heads=tuple(head.id for head in latest),
             _heads=latest,
             _anchors=anchors,
+            _asked=asked,
         )
 
     def person(self, key: bytes) -> Member | None:
@@ -305,7 +311,8 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
         ),
         _heads=heads,
         _anchors=_anchors(in_set, grounds, membership),
-        _ground=_ground(in_set, grounds, decided=gone is not NOBODY),
+        _ground=_ground(in_set, grounds),
+        _asked=gone.asked,
     )
     return replace(charter, digest=_digest(view_value(charter)))
 
@@ -457,13 +464,12 @@ def _heads(in_set: Sequence[Record]) -> tuple[_Head, ...]:
     return tuple(sorted(heads, reverse=True))
 
 
-def _ground(in_set: Sequence[Record], grounds: Grounds, *, decided: bool) -> Ground:
+def _ground(in_set: Sequence[Record], grounds: Grounds) -> Ground:
     doors: dict[bytes, set[bytes]] = {}
     for door in grounds.doors:
         doors.setdefault(door.key, set()).add(door.id)
     shape = Ground(
         doors={key: frozenset(ids) for key, ids in doors.items()},
-        decided=decided,
     )
     for record in in_set:
         shape.put(record)

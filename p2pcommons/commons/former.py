@@ -7,7 +7,7 @@ left or was removed, or where the rules concerned are strict or were questioned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -48,6 +48,33 @@ class Former(NamedTuple):
     acts: tuple[bytes, ...]  # the removals and leavings that keep them out, ascending
 
 
+class Asked(NamedTuple):
+    """An assembly that a charter's view was made by, and what it said. It grows with the charter that was made last."""
+
+    assembly: Assembly
+    size: int
+    said: tuple[object, ...]
+
+    @classmethod
+    def of(cls, assembly: Assembly) -> Asked:
+        """What the view goes by: what is cut, and the outcomes on persons, stewards and the rules shown."""
+        everything = assembly.pasts.all
+        outcomes = (
+            (topic, outcome.proposal, outcome.wording.id)
+            for topic in assembly.topics
+            if (topic in SHOWN or topic[0] in ("person", "stewards"))
+            and (outcome := assembly.in_force(topic)) is not None
+        )
+        return cls(assembly, assembly.size, (assembly.removals.within(everything), *outcomes))
+
+    def with_more(self, records: Iterable[Record]) -> Asked | None:
+        """With these records, ancestors first; None where the view may be another by them, or it grew elsewhere."""
+        if self.assembly.size != self.size or not all(self.assembly.take(record) for record in records):
+            return None
+        after = Asked.of(self.assembly)
+        return after if after.said == self.said else None
+
+
 @dataclass(frozen=True, slots=True)
 class Departures:
     """What removals and leavings make of the whole set. `NOBODY` where there are none."""
@@ -61,6 +88,7 @@ class Departures:
     _opens: Callable[[Way], bool] | None = None
     _rules: Rules | None = None
     _founding: bytes = ZEROS
+    asked: Asked | None = None
 
     def by_role(self, membership: Membership, within: int) -> Mapping[bytes, bytes]:
         """The keys that hold the role of steward in a past, by what is not cut."""
@@ -131,6 +159,7 @@ def departures(grounds: Grounds, membership: Membership) -> Departures:
         _opens=opens,
         _rules=assembly.rules(),
         _founding=grounds.commons,
+        asked=Asked.of(assembly),
     )
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from p2pcommons.commons.assembly_bodies import Cast, Sheet, read_assembly
 from p2pcommons.commons.doors import BALLOT_PREFIX, ERASE, Approval, read_form
 from p2pcommons.commons.former import is_decisive
 from p2pcommons.commons.removal_bodies import read_removal
@@ -31,7 +30,6 @@ class Ground:
 
     places: dict[bytes, Place] = field(default_factory=dict)  # of the set, at least
     doors: Mapping[bytes, frozenset[bytes]] = field(default_factory=dict)  # the doors of each key
-    decided: bool = False  # whether the assembly is asked for the view: then deeds matter to it, and what others saw
 
     def takes(self, record: Record) -> bool:
         """Whether a record, whose `prev` are all of the set and whose author is admitted, is one that grows."""
@@ -40,9 +38,6 @@ class Ground:
         if header.kind == ERASE or not (form is None or isinstance(form, Approval)):
             return False
         if read_removal(header.kind, body) is not None or is_decisive(record):
-            return False
-        deed = read_assembly(header.kind, body)
-        if self.decided and deed is not None and not isinstance(deed, Cast | Sheet):
             return False
         return self._stands(header.author, header.prev)
 

@@ -134,6 +134,9 @@ class Pasts:
         """The bits of a record of the set and of its ancestors: what a join by it has in its past."""
         return self._reach[identifier]
 
+    def __len__(self) -> int:
+        return len(self._reach)
+
     def __contains__(self, identifier: bytes) -> bool:
         return identifier in self._reach
 

@@ -163,6 +163,22 @@ def test_a_round_that_is_stuck_never_stands_in_no_greater_past(town: Town, dice:
 
 @given(HISTORIES)
 @settings(max_examples=60, deadline=None)
+def test_a_charter_that_grew_is_the_one_judged_of_all(town: Town) -> None:
+    so_far: list[Record] = []
+    charter = judge([], town.commons)
+    for record in written(town):  # in the order of writing: ancestors first
+        so_far.append(record)
+        grown = charter.grown([record]) if record.id not in charter.set_ids else charter
+        charter = judge(so_far, town.commons) if grown is None else grown
+    whole = judge(so_far, town.commons)
+    assert (charter.digest, charter.set_ids, charter.heads) == (whole.digest, whole.set_ids, whole.heads)
+    assert (charter.limits, charter.kept, charter.inviting) == (whole.limits, whole.kept, whole.inviting)
+    for record in so_far:
+        assert charter.counts(record.id, record.header.author) == whole.counts(record.id, record.header.author)
+
+
+@given(HISTORIES)
+@settings(max_examples=60, deadline=None)
 def test_no_history_leaves_a_commons_without_a_way_to_act(town: Town) -> None:
     everything = town.assembly()
     members = everything.pasts.members(everything.pasts.all)
