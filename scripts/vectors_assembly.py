@@ -28,7 +28,7 @@ from p2pcommons.errors import FormError
 
 Case = dict[str, Any]
 ABOUT = {
-    "assembly": "commons, records ([{header, salt, body}]) -> the canonical minutes, their hash (ASSEMBLY-4 to ASSEMBLY-22, ASSEMBLY-25)",
+    "assembly": "commons, records ([{header, salt, body}]) -> the canonical minutes, their hash (ASSEMBLY-4 to ASSEMBLY-22, ASSEMBLY-27)",
     "assembly_fits": "kind, body (canonical bytes) -> whether the body fits its kind (ASSEMBLY-1 to ASSEMBLY-3, CHARTER-27)",
     "removal": "commons, records (as in assembly) -> members ([key, all keys] of each), stewards, the removals and "
     "leavings that count, the ids of records that are cut, all ascending (CHARTER-28 to CHARTER-37)",

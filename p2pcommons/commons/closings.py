@@ -45,7 +45,7 @@ class Closing(NamedTuple):
     form: Close
     counted: int  # ballots by our own count
     gathered: frozenset[bytes]
-    round: int  # from 1; those before it were stuck in its past (ASSEMBLY-25)
+    round: int  # from 1; those before it were stuck in its past (ASSEMBLY-27)
 
 
 class Outcome(NamedTuple):
@@ -174,7 +174,7 @@ class Case:
         )
 
     def round(self, within: int) -> int:
-        """The round in which a closing on this past is: the first that is not stuck there (ASSEMBLY-25)."""
+        """The round in which a closing on this past is: the first that is not stuck there (ASSEMBLY-27)."""
         within &= self.closing_bits
         found = self._rounds.get(within)
         if found is None:
