@@ -138,13 +138,15 @@ def departures(grounds: Grounds, membership: Membership) -> Departures:
     kept, removed = removals.kept(everything) - membership.set_ids, removals.closing(everything)
 
     def closes(way: Way) -> bool:
+        if way.id not in pasts:
+            return True  # it is in no set: nobody comes in by it
         invite = way.form if isinstance(way.form, Invite) else None
         key = b"" if invite is None else invite.public  # whom a vote let in has an invite of their own key
         joining = Arrival(way.id, 1, pasts.reach(way.id), key, way.author, invite is not None)
         return removed(grounds.records[way.id]) or not assembly.seats.seats(joining, everything)
 
     def opens(way: Way) -> bool:
-        past = pasts.reach(way.id)
+        past = pasts.reach(way.id) if way.id in pasts else 0
         if not isinstance(way.form, Opening) or way.author not in pasts.members(past):
             return False
         return assembly.rules(past).params("join")["policy"] == "open"
