@@ -386,7 +386,8 @@ def test_where_stewards_invite_an_invite_of_somebody_else_seats_nobody() -> None
 def test_an_invite_that_is_in_no_set_is_no_entrance_and_stops_nobody() -> None:
     town = Town("alice", "bob", rules={"invite": {"by": "stewards"}})
     town.write("alice", acts.purge([key_of("bob").public]))
-    town.write("bob", acts.invite(TOKEN.public, stamp_bits=0))  # he has not heard of it
+    town.bring("eve", by="bob")  # who has not heard of it
+    town.write("eve", acts.invite(TOKEN.public, stamp_bits=0))
     charter = judge(town.records.values(), town.commons)
     assert {e.author for e in charter.entrances} == {key_of("alice").public}
 
