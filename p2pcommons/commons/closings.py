@@ -194,7 +194,7 @@ class Case:
         double = self.equivocators(within)
         alike: dict[tuple[bytes, int, bytes], set[bytes]] = {}
         for closing in some:
-            if closing.recount == SAME and (closing.closer, number) not in double:
+            if (closing.closer, number) not in double:  # who gathered badly may say the same again, gathering well
                 alike.setdefault(closing.said, set()).add(closing.closer)
         left = len(self.closers) - len({closing.closer for closing in some})
         return max(map(len, alike.values()), default=0) + left < self.form.k

@@ -211,13 +211,13 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
                     return tuple(sorted(alike))
         return None
 
-    def in_round(p: bytes, within: Past, number: int) -> tuple[list[list[bytes]], int]:
+    def in_round(p: bytes, within: Past, number: int, whatever: bool = False) -> tuple[list[list[bytes]], int]:
         """Of one round the closings that count, alike ones together; and how many closers have not closed in it."""
         some = [c for c in closings(p, within) if stuck(p, past(c)) + 1 == number]
         words: dict[Any, set[Any]] = {}
         for c in some:
             words.setdefault(elector(p, c), set()).add(said(c))
-        sound = [c for c in some if same(p, c) and len(words[elector(p, c)]) == 1]
+        sound = [c for c in some if (whatever or same(p, c)) and len(words[elector(p, c)]) == 1]
         alike = [[c for c in sound if said(c) == one] for one in {said(c) for c in sound}]
         return alike, len(closers(p)) - len(words)
 
@@ -226,7 +226,7 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
         """How many rounds of closings are stuck."""
         number = 0
         while True:
-            alike, left = in_round(p, within, number + 1)
+            alike, left = in_round(p, within, number + 1, whatever=True)
             most = max((len({elector(p, c) for c in some}) for some in alike), default=0)
             if most + left >= forms[p].k:
                 return number
