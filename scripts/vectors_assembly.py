@@ -28,10 +28,10 @@ from p2pcommons.errors import FormError
 
 Case = dict[str, Any]
 ABOUT = {
-    "assembly": "commons, records ([{header, salt, body}]) -> the canonical minutes, their hash (ASSEMBLY-4 to ASSEMBLY-22)",
+    "assembly": "commons, records ([{header, salt, body}]) -> the canonical minutes, their hash (ASSEMBLY-4 to ASSEMBLY-22, ASSEMBLY-27)",
     "assembly_fits": "kind, body (canonical bytes) -> whether the body fits its kind (ASSEMBLY-1 to ASSEMBLY-3, CHARTER-27)",
     "removal": "commons, records (as in assembly) -> members ([key, all keys] of each), stewards, the removals and "
-    "leavings that count, the ids of records that are cut, all ascending (CHARTER-28 to CHARTER-33)",
+    "leavings that count, the ids of records that are cut, all ascending (CHARTER-28 to CHARTER-37)",
     "text": "body (canonical bytes) of a text.write -> its hash, and the text, null where it does not fit (ASSEMBLY-24)",
     "discussion": "records of plane 1 about one proposal ([{header, salt, body}]), gone (ids that do not count, or that an "
     "erasure names) -> the comments shown, in order: [id, text, what it answers or null] (ASSEMBLY-25, ASSEMBLY-26)",
@@ -69,7 +69,7 @@ class Hall(World):
     ) -> Hall:  # fmt: skip
         if matter == "rule" and effect is not None:
             effect = {"version": self.commons, "text": text_of(name), **effect}
-        if effect is not None and effect.get("version") == self.commons and effect["rule"] not in RULES:
+        if effect is not None and effect.get("version") == self.commons and effect["rule"] not in (*RULES, "join"):
             effect = {**effect, "version": bytes(32)}
         size = min(3, len(self.people))
         values: dict[str, Any] = {
@@ -253,6 +253,8 @@ def vectors() -> dict[str, Any]:
         _topics,
         _removal_bodies,
         _removals,
+        _rounds,
+        _seating,
         _texts,
         _discussions,
     ):
@@ -608,6 +610,43 @@ def _removals(cases: Cases) -> None:
     last.write("council", "alice", ["bob"], acts.name_stewards(add=council[:1]))
     last.latest = ["council"]
     cases.removal("nobody would be left", removed(removed(last, "r", "alice", "bob"), "s", "bob", "alice"), "alice bob")
+
+
+def _rounds(cases: Cases) -> None:
+    hall = _hall().propose("p", "bob")
+    closers = hall.people[:3]
+    for who in closers:
+        hall.vote(f"{who} votes", who, "p")
+        hall.close(f"{who} closes", who, "p", [f"{who} votes"])
+        if who == "bob":
+            cases.assembly("two close apart: a third may still agree", hall, p="open")
+    cases.assembly("three close apart: the round is stuck", hall, p="open")
+    votes, seen = [f"{who} votes" for who in closers], [f"{who} closes" for who in closers]
+    hall.close("alice once more", "alice", "p", votes, prev=seen)
+    cases.assembly("one closes once more", hall, p="open")
+    hall.close("bob once more", "bob", "p", votes, prev=seen)
+    cases.assembly("two do: it stands", hall, p="passed")
+    hall.close("bob otherwise", "bob", "p", votes[:1])
+    cases.assembly("who is double in the first round is not in the second", hall, p="passed")
+    hall.close("bob twice", "bob", "p", votes[:2], prev=seen)
+    cases.assembly("and double in the second undoes it", hall, p="open")
+
+
+def _seating(cases: Cases) -> None:
+    by_stewards = Hall("bob", rules={"invite": {"by": "stewards"}}).invite("i", "bob", ["bob"]).join("eve", "i")
+    cases.removal("invited by who may not", by_stewards, "alice bob", cut="eve")
+    hall = _hall().invite("i", "bob", ["bob", "carol", "dave"]).join("eve", "i")
+    hall.propose("v", "alice", "rule", {"rule": "join", "params": {"policy": "vote"}}, prev=["eve", "bob", "carol", "dave"],
+                 quorum=1).decide("v")  # fmt: skip
+    cases.removal("who was in when members began to vote on it", hall, "alice bob carol dave eve")
+    hall = _hall().invite("i", "bob", ["bob", "carol", "dave"]).propose("v", "alice", "rule", {
+        "rule": "join", "params": {"policy": "vote"}}).decide("v").join("eve", "i")  # fmt: skip
+    cases.removal("by an invite from before", hall, "alice bob carol dave", cut="eve")
+    done = ["alice closes v", "bob closes v"]
+    hall.propose("a", "carol", "admit", {"person": KEYS["eve"].public}, prev=done, quorum=3).decide("a")
+    cases.removal("voted in: not by that door", hall, "alice bob carol dave", cut="eve")
+    hall.invite("j", "dave", ["alice closes a", "bob closes a"]).join("eve", "j", "again")
+    cases.removal("but by another", hall, "alice bob carol dave eve")
 
 
 def _texts(cases: Cases) -> None:

@@ -244,6 +244,13 @@ class Client(AssemblyClient, ModerationClient):
             ActInfo, (await self._connection.send("POST", f"/commons/{commons.hex()}/removals", body)).value
         )
 
+    async def admit(self, commons: CommonsId, key: PublicKey) -> ActInfo:
+        """Let this key in."""
+        body = {"key": did_key(key)}
+        return from_json(
+            ActInfo, (await self._connection.send("POST", f"/commons/{commons.hex()}/admissions", body)).value
+        )
+
     async def keep_words(self, commons: CommonsId, key: PublicKey, *, entries: Sequence[Subject] = ()) -> ActInfo:
         """Let what a former member wrote count after all."""
         body = {"key": did_key(key), "entries": [one.hex() for one in entries]}

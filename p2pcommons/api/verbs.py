@@ -298,6 +298,13 @@ class Verbs(ModerationVerbs, Protocol):
         """
         ...
 
+    async def admit(self, commons: CommonsId, key: PublicKey) -> ActInfo:
+        """Write an invite of this very key: after a vote for it any member, else who may invite. Its node joins by itself.
+
+        Refused `not-a-member`, `not-a-steward`; Conflict `already-a-member`, `not-voted`.
+        """
+        ...
+
     async def keep_words(self, commons: CommonsId, key: PublicKey, *, entries: Sequence[Subject] = ()) -> ActInfo:
         """Stewards: let what a former member wrote, about these entries or at all, count after all.
 

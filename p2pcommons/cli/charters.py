@@ -34,6 +34,8 @@ async def _show(call: Call) -> int:
             call.output.say(part.text)
         for article in part.articles:
             call.output.say(f"  {article.title}. {article.text}")
+            if article.review_due:
+                call.output.say(f'      To be looked at again: p2pcommons charter question {article.rule} "WHY"')
             if given.exact:
                 call.output.say(f"      {_exact(article)}")
     call.output.say("")

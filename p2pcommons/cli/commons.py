@@ -180,6 +180,29 @@ async def _join(call: Call) -> int:
     return 0
 
 
+async def _ask(call: Call) -> int:
+    from p2pcommons.core.identity import did_key
+
+    commons = await find_commons(call.verbs, call.arguments.commons)
+    shown = await call.verbs.get_commons(commons)
+    key = did_key((await call.verbs.identity()).person)
+    call.output.document({"commons": commons.hex(), "join": shown.join, "key": key, "member": shown.member})
+    if shown.member:
+        call.output.say(f"You are a member of {shown.name or commons.hex()} already.")
+    elif shown.join == "open":
+        call.output.say("Joining is open: you become a member with the first thing that you write.")
+    elif shown.join == "vote":
+        call.output.say(
+            "Its members vote on who comes in. Send one of them this line, and say who you are; they run it:"
+        )
+        call.output.say(f'p2pcommons propose "WHO YOU ARE" --admit {key} --commons {commons.hex()}')
+        call.output.say("Keep following: your node joins by itself when the vote has passed.")
+    else:
+        call.output.say("Members invite here. Send one of them this line; they run it, or send you an invitation:")
+        call.output.say(f"p2pcommons member admit {key} --commons {commons.hex()}")
+    return 0
+
+
 def _say_if_alone(call: Call) -> None:
     """With no node running nothing can come in: say how to start one."""
     from p2pcommons.cli.connection import typed
@@ -197,5 +220,6 @@ COMMANDS = (
     Command("commons follow", "keep a copy of a commons", _follow, _id_argument),
     Command("commons unfollow", "forget a commons and its records", _unfollow, _unfollow_arguments),
     Command("commons invite", "make an invitation: one line to send", _invite, _invite_arguments),
+    Command("commons ask", "what to send a member so that they let you in", _ask, _one_argument),
     Command("commons join", "join by an invitation", _join, _join_arguments),
 )

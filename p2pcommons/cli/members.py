@@ -10,7 +10,7 @@ from p2pcommons.cli.people import People, find_keys, short_key
 from p2pcommons.errors import Refused
 
 if TYPE_CHECKING:
-    from p2pcommons.node.values import ActInfo, EntranceInfo, FormerInfo
+    from p2pcommons.node.values import ActInfo, EntranceInfo, FormerInfo, MemberInfo
 
 
 async def _list(call: Call) -> int:
@@ -24,7 +24,7 @@ async def _list(call: Call) -> int:
     call.output.table(
         ("member", "", "let in by"),
         [
-            (did_key(key), _role(each.steward, each.you) if at == 0 else "also of the one above", "" if at or each.by is None else people.name(each.by))
+            (did_key(key), _role(each) if at == 0 else "also of the one above", "" if at or each.by is None else people.name(each.by))
             for each in shown.members
             for at, key in enumerate((each.key, *(key for key in each.keys if key != each.key)))
         ],
@@ -42,8 +42,9 @@ async def _list(call: Call) -> int:
     return 0
 
 
-def _role(steward: bool, you: bool) -> str:
-    return " ".join(word for word, holds in (("steward", steward), ("(you)", you)) if holds)
+def _role(member: MemberInfo) -> str:
+    words = (("steward", member.steward), ("by vote", member.chosen), ("(you)", member.you))
+    return " ".join(word for word, holds in words if holds)
 
 
 def _how(former: FormerInfo) -> str:
@@ -51,7 +52,9 @@ def _how(former: FormerInfo) -> str:
 
     since = "" if former.since is None else f" {rfc3339(former.since)[:10]}"
     words = "" if former.words else ", not all they wrote counts"
-    how = {"left": "left", "removed": "removed", "unseated": "let in by who was removed"}[former.how]
+    how = {"left": "left", "removed": "removed", "unseated": "let in against the rules, or by who was removed"}[
+        former.how
+    ]
     return f"{how}{since}{words}{' (you)' if former.you else ''}"
 
 
@@ -140,6 +143,23 @@ async def _leave(call: Call) -> int:
     return 0
 
 
+def _admit_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("key", metavar="KEY", help="theirs, as `commons ask` shows it to them")
+    commons_argument(parser)
+
+
+async def _admit(call: Call) -> int:
+    from p2pcommons.core.identity import parse_did_key
+
+    commons = await find_commons(call.verbs, call.arguments.commons)
+    _say(
+        call,
+        await call.verbs.admit(commons, parse_did_key(call.arguments.key)),
+        "Let in: they are a member as soon as their node, which follows this commons, has heard of it. There is no line to send.",
+    )
+    return 0
+
+
 def _remove_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "key", metavar="KEY", help="the member, by their key or its beginning, as `member list` shows it"
@@ -214,6 +234,7 @@ COMMANDS = (
     Command(
         "member list", "who is in, who left or was removed, and by which ways one comes in", _list, commons_argument
     ),
+    Command("member admit", "let a key in, after a vote or where you may invite", _admit, _admit_arguments),
     Command("member leave", "be a member no more; what you wrote stays", _leave, _leave_arguments),
     Command("member remove", "stewards, or after a vote: take a person off the members", _remove, _remove_arguments),
     Command("member keep", "stewards: let what a former member wrote count again", _keep, _keep_arguments),

@@ -220,6 +220,17 @@ def _tell_closings(call: Call, made: ProposalInfo, people: People) -> None:
             [(people.name(one.closer), f"{one.count}", _recount(made, one)) for one in made.closings],
         )
     if made.closed_at is None and made.fault is None:
+        tell_not_closed(call, made)
+
+
+def tell_not_closed(call: Call, made: ProposalInfo) -> None:
+    """Say of a vote that is not closed what it waits for."""
+    if made.round > 1 and not any(one.round == made.round for one in made.closings):
+        call.output.say(
+            "Its closers counted different ballots, so that none of their counts can stand any more. Each of them closes once "
+            f"more, over all ballots that are here by now: p2pcommons close {made.id.hex()[:8]}"
+        )
+    else:
         call.output.say(
             f"Not closed: it is when {made.closers_needed} of its {len(made.closers)} closers count the same."
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from p2pcommons.cli.command import Call, Command, commons_argument, count, entry_id, find_commons
 from p2pcommons.cli.finding import find_amendment, find_proposal, proposal_argument
-from p2pcommons.cli.outcomes import state_of
+from p2pcommons.cli.outcomes import state_of, tell_not_closed
 from p2pcommons.cli.people import find_keys
 from p2pcommons.cli.questions import how_decided, how_to_vote
 from p2pcommons.errors import Refused
@@ -55,7 +55,11 @@ def _propose_arguments(parser: argparse.ArgumentParser) -> None:
     about.add_argument(
         "--remove", metavar="KEY", help="remove a member; who is removed is out once `member remove` was said"
     )
-    about.add_argument("--admit", metavar="KEY", help="let somebody in again who was removed")
+    about.add_argument(
+        "--admit",
+        metavar="KEY",
+        help="let somebody in, by the key that `commons ask` shows them, or again who was removed",
+    )
     about.add_argument("--hide", metavar="ENTRY", type=entry_id, help="hide an entry")
     about.add_argument(
         "--restore", metavar="ENTRY", type=entry_id, help="show an entry again that is hidden: an appeal"
@@ -245,11 +249,14 @@ async def _close(call: Call) -> int:
     commons, proposal = await find_proposal(call)
     made = await call.verbs.close_vote(commons, proposal, early=call.arguments.early, afresh=call.arguments.afresh)
     call.output.document(made)
-    own = next(one for one in made.closings if one.you)
+    own = max((one for one in made.closings if one.you), key=lambda one: one.round)
     call.output.say(f"You counted {own.count} ballot{'' if own.count == 1 else 's'}.")
     if made.closed_at is None:
         alike = {one.closer for one in made.closings if (one.count, one.root) == (own.count, own.root)}
-        call.output.say(f"It stands when {made.closers_needed} closers have counted the same: so far {len(alike)}.")
+        if made.round > own.round:
+            tell_not_closed(call, made)
+        else:
+            call.output.say(f"It stands when {made.closers_needed} closers have counted the same: so far {len(alike)}.")
     else:
         call.output.say(f"Closed: {state_of(made)}.")
     return 0

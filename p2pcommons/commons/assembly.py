@@ -13,24 +13,25 @@ from typing import Any, Final
 
 from p2pcommons.commons.assembly_bodies import Amend, Answer, Close, Open
 from p2pcommons.commons.closings import Case, Outcome, Wording
-from p2pcommons.commons.cuts import Cut
+from p2pcommons.commons.cuts import NOTHING, Cut
 from p2pcommons.commons.docket import Docket
 from p2pcommons.commons.doors import read_form, remembered_verify
 from p2pcommons.commons.grounding import Grounds, ground
 from p2pcommons.commons.matters import Effect, Topic, read_effect
 from p2pcommons.commons.membership import Membership
 from p2pcommons.commons.order import RULE, effect_fault, fault, is_succession
-from p2pcommons.commons.pasts import Deed, Pasts, Sight, ancestors
+from p2pcommons.commons.outgrowing import Outgrowing, Outgrown
+from p2pcommons.commons.pasts import Arrival, Deed, Pasts, Sight, ancestors
 from p2pcommons.commons.removal import Removals
 from p2pcommons.commons.removal_bodies import Keep, Leave, Remove
 from p2pcommons.commons.rules import MONTH_MS, Rules, RuleVersion, read_params
+from p2pcommons.commons.seating import SEATING, Seats
 from p2pcommons.commons.succession import Silence, silence
 from p2pcommons.core.record import Plane, Record, commons_of, decode_body
 from p2pcommons.core.seal import Verifier
 from p2pcommons.errors import FormError
 
 ON_PEOPLE: Final = ("admit", "remove", "steward")
-OUTGROWN_TIMES: Final = 2  # an assembly that others had seen twice as large decides nothing
 
 
 @dataclass(slots=True, eq=False)
@@ -62,19 +63,24 @@ class Assembly:
         self._rule_topics: dict[Topic, None] = {}
         self._rule_bits = 0
         self._on_people = False
+        self._least_on_rules = 0  # the fewest persons that outgrow a proposal on a rule; 0: there is none
+        self._least_on_seats = 0  # the same, on a rule that says who is seated
+        self._least_on_people = 0  # on persons and stewards, and removals
         self._rules: dict[tuple[int, Cut], Rules] = {}
         self._versions: dict[tuple[bytes, bytes, int], RuleVersion] = {}
         self.founded = _founded(grounds)  # the rules before any outcome
         self._commons = grounds.commons
         self.removals = Removals(self.pasts, grounds, membership, self)
-        self.removals.larger = self._larger
+        self.seats = Seats(self)
+        self.removals.outgrown, self.removals.unseated = self._removal_outgrown, self.seats.unseated
+        self.pasts.unseated = self.seats.unseated
         self.pasts.cut_in = self.removals.within
         self._grounds, self._membership = grounds, membership
-        self._large: dict[int, int] = {}  # bits of what had seen so many persons, or more
-        self._after = self.pasts.after(grounds.records.values())
-        for deed in self.pasts.deeds:
-            self._settle(deed)
-        self._after.clear()  # of what comes from here on, nothing is known that had seen it
+        self._outgrowing = Outgrowing(self.pasts.persons, self.pasts.after(grounds.records.values()))
+        for event in self.pasts.events:
+            self._settle(event)
+        self.seats.settle()
+        self._outgrowing.settled()
 
     def take(self, record: Record) -> bool:
         """One more record of plane 0; False where it changes who is in, or is not known to be in the set: fold anew.
@@ -90,17 +96,17 @@ class Assembly:
             return False
         if self._grounds.add(record, past) is None:
             return False
-        deeds = len(self.pasts.deeds)
-        sight = self.pasts.add(record)
-        if sight is not None:
-            for least in self._large:
-                self._large[least] |= self._seen_by(sight, least)
+        events = len(self.pasts.events)
+        self.pasts.add(record)
         self.removals.came(record.id)
-        for deed in self.pasts.deeds[deeds:]:
-            self._settle(deed)
-        if sight is not None:
-            self._outgrow(sight)
+        for event in self.pasts.events[events:]:
+            self._settle(event)
         return True
+
+    @property
+    def size(self) -> int:
+        """How many records of the set it was made of, with those taken since."""
+        return len(self.pasts)
 
     # -- questions, each within a past; `cut`: what removals cut there
 
@@ -129,6 +135,15 @@ class Assembly:
         """Whether anything was ever proposed, in order, on a person or on who is a steward."""
         return self._on_people
 
+    def admits(self, key: bytes, within: int) -> bool:
+        """Whether the outcome in force on a key in a past, with nothing cut, is to let it in."""
+        outcome = self.in_force(("person", key), within, NOTHING)
+        return outcome is not None and self.cases[outcome.proposal].form.matter == "admit"
+
+    def is_steward(self, key: bytes, within: int) -> bool:
+        """Whether a key acts as a steward in a past: by role, or chosen by the assembly."""
+        return key in self.removals.stewards(within, self.removals.within(within))
+
     def reopened(self, topic: Topic, within: int | None = None) -> list[Outcome]:
         """The outcomes on one topic that undo each other: each was closed without knowing of the others."""
         docket, past = self._dockets.get(topic), self._past(within)
@@ -138,7 +153,7 @@ class Assembly:
         """The rules in force."""
         past = self._past(within)
         cut = self.removals.within(past)
-        key = (past & self._rule_bits, cut)
+        key = (past & (self._rule_bits | self._outgrowing.large(self._least_on_rules)), cut)
         found = self._rules.get(key)
         if found is None:
             versions = dict(self.founded.versions)
@@ -168,12 +183,20 @@ class Assembly:
 
     def is_outgrown(self, case: Case, within: int | None = None) -> bool:
         """Whether others, who did not know of this proposal, had seen an assembly twice as large (ASSEMBLY-19)."""
-        return bool(case.outgrown_by & self._past(within))
+        return bool(case.outgrown.bits & self._past(within))
 
     def _past(self, within: int | None) -> int:
         return self.pasts.all if within is None else within
 
-    def _settle(self, deed: Deed) -> None:
+    def _settle(self, event: Deed | Arrival | Sight) -> None:
+        if isinstance(event, Arrival):
+            self.seats.arrive(event)
+            return
+        self.seats.settle()
+        if isinstance(event, Sight):
+            self._saw(event)
+            return
+        deed = event
         if isinstance(deed.form, Open):
             self._open(deed, deed.form)
         elif isinstance(deed.form, Amend):
@@ -185,38 +208,19 @@ class Assembly:
         elif isinstance(deed.form, Leave | Remove | Keep):
             self.removals.add(deed, deed.form)
 
-    def _outgrow(self, sight: Sight) -> None:
+    def _saw(self, sight: Sight) -> None:
         """Let one more record outgrow what it did not know of."""
-        for case in self.cases.values():
-            if case.fault is None and self._is_larger(sight, case.deed):
-                case.outgrown_by |= sight.bit
-                if case.form.effect.topic is not None:
-                    self._dockets[case.form.effect.topic].note(case)
-                if case.form.matter == RULE:
-                    self._rule_bits |= sight.bit
-                elif case.form.matter in ON_PEOPLE:
-                    self.removals.watch(sight.bit)
-        self.removals.outgrow(sight.bit, lambda deed: self._is_larger(sight, deed))
+        self._outgrowing.saw(sight)
+        if sight.bit & self._outgrowing.large(self._least_on_seats):
+            self.seats.watch(sight.bit)
+            self.removals.watch(sight.bit)
+        if sight.bit & self._outgrowing.large(self._least_on_people):
+            self.removals.watch(sight.bit)
 
-    def _is_larger(self, sight: Sight, deed: Deed) -> bool:
-        least = OUTGROWN_TIMES * self.pasts.persons(deed.past)
-        if -sight.minus_keys < least or sight.past & deed.bit or deed.past & sight.bit or sight.bit == deed.bit:
-            return False
-        return self.pasts.persons(sight.past) >= least
-
-    def _larger(self, deed: Deed) -> int:
-        """As `_is_larger`, of all that is here: by bits, as somebody may write thousands on a past of few."""
-        least = OUTGROWN_TIMES * self.pasts.persons(deed.past)
-        if least not in self._large:
-            bits = 0
-            for sight in self.pasts.seen_by(least):
-                bits |= self._seen_by(sight, least)
-            self._large[least] = bits
-        return self._large[least] & ~(deed.past | deed.bit | self._after.get(deed.id, 0))
-
-    def _seen_by(self, sight: Sight, least: int) -> int:
-        """The bit of what had seen so many persons, or more; else 0."""
-        return sight.bit if -sight.minus_keys >= least and self.pasts.persons(sight.past) >= least else 0
+    def _removal_outgrown(self, deed: Deed) -> Outgrown:
+        found = self._outgrowing.of(deed)
+        self._least_on_people = _smaller(self._least_on_people, found.least)
+        return found
 
     def version(self, outcome: Outcome) -> RuleVersion:
         """What an outcome on a rule makes of it."""
@@ -241,17 +245,22 @@ class Assembly:
         if case.fault is not None:
             return
         case.wordings[deed.id] = Wording(deed.id, deed.bit, deed.past, form.text, form.effect)
-        case.outgrown_by = self._larger(deed)
+        case.outgrown = self._outgrowing.of(deed)
         topic = form.effect.topic
         if topic is not None:
             docket = self._dockets.get(topic)
             if docket is None:
-                docket = self._dockets[topic] = Docket(self.pasts, self.removals.within)
+                docket = self._dockets[topic] = Docket(self.pasts, self.removals.within, self._outgrowing.large)
             docket.add(case)
-            self._on_people |= form.matter in ON_PEOPLE
+            if form.matter in ON_PEOPLE:
+                self._on_people = True
+                self._least_on_people = _smaller(self._least_on_people, case.outgrown.least)
         if topic is not None and topic[0] == RULE:
             self._rule_topics.setdefault(topic)
-            self._rule_bits |= case.outgrown_by
+            self._least_on_rules = _smaller(self._least_on_rules, case.outgrown.least)
+            if topic in SEATING:
+                self._least_on_seats = _smaller(self._least_on_seats, case.outgrown.least)
+            self._on_rule(case, case.outgrown.bits)
         offer = self.offers.get(form.amendment or b"")
         if offer is not None and offer.deed.bit & deed.past:
             offer.own = True
@@ -307,9 +316,16 @@ class Assembly:
         if case.form.effect.topic is not None:
             self._dockets[case.form.effect.topic].note(case)
         if case.form.matter == RULE:
-            self._rule_bits |= case.closing_bits
+            self._on_rule(case, case.closing_bits | case.outgrown.bits)
         elif case.form.matter in ON_PEOPLE:
-            self.removals.watch(case.closing_bits | case.outgrown_by, deed)
+            self.removals.watch(case.closing_bits | case.outgrown.bits, deed)
+
+    def _on_rule(self, case: Case, bits: int) -> None:
+        """Take note of what an outcome on a rule depends on."""
+        self._rule_bits |= bits
+        if case.form.effect.topic in SEATING:
+            self.seats.watch(bits)
+            self.removals.watch(bits)
 
     def _still_open(self, proposal: bytes, past: int) -> Case | None:
         """A proposal in order that this past has, and has not seen closed."""
@@ -321,6 +337,10 @@ class Assembly:
     def _proposes(self, case: Case, deed: Deed) -> bool:
         """Whether the author is the person who proposed."""
         return case.elector(deed.author, deed.past, self.pasts) == case.electors[case.deed.author]
+
+
+def _smaller(least: int, other: int) -> int:
+    return min(least, other) if least else other
 
 
 def assemble(records: Iterable[Record], commons: bytes, *, check: Verifier = remembered_verify) -> Assembly:

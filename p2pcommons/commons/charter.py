@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple, Self
 
 from p2pcommons.commons.assembly import Assembly
+from p2pcommons.commons.cuts import NOTHING
 from p2pcommons.commons.doors import (
     BALLOT_PREFIX,
     ERASE,
@@ -20,12 +21,12 @@ from p2pcommons.commons.doors import (
     Opening,
     remembered_verify,
 )
-from p2pcommons.commons.former import Chains, Departures, Former, departures
+from p2pcommons.commons.former import Asked, Chains, Departures, Former, departures
 from p2pcommons.commons.grounding import Door, Grounds, Way, ground
 from p2pcommons.commons.growing import Ground, is_head
 from p2pcommons.commons.membership import Membership, persons
 from p2pcommons.commons.moderating import HIDING, Moderating, may_hide_something
-from p2pcommons.commons.removal_bodies import LEAVE, REMOVE
+from p2pcommons.commons.rules import Rules
 from p2pcommons.core.encoding import encode
 from p2pcommons.core.identity import TAG_CHARTER
 from p2pcommons.core.limits import PREV_MAX
@@ -84,6 +85,7 @@ class Charter:
     licence: str | None = None  # SPDX expression, the default for new entries
     join: str = "invite"  # "invite", "open" or "vote"
     announced: bool = False
+    inviting: str = "members"  # who may invite: "members" or "stewards"
     set_ids: frozenset[bytes] = frozenset()  # the set of plane 0
     ungrounded: frozenset[bytes] = frozenset()  # given, and may yet be grounded once `missing` are here
     missing: frozenset[bytes] = frozenset()  # ids that these name and that were not given (with their bodies)
@@ -111,6 +113,7 @@ class Charter:
     _anchors: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
     _ground: Ground | None = field(default=None, repr=False, compare=False)
     _moderating: Moderating | None = field(default=None, repr=False, compare=False)  # None: nothing was ever hidden
+    _asked: Asked | None = field(default=None, repr=False, compare=False)  # the assembly, where the view goes by it
 
     def counts(self, record: bytes, author: bytes) -> bool:
         """Whether this catalogue record of this key counts in views (CHARTER-35).
@@ -138,6 +141,7 @@ class Charter:
             return None
         if moderating is not None and moderating.size != len(self.set_ids):
             return None  # it took records that came into no set after all: a disk was full, say
+        asked, taken = self._asked, list[Record]()
         ids, heads, anchors = set(self.set_ids), dict.fromkeys(self._heads), dict(self._anchors)
         by_id = {head.id: head for head in self._heads}
         while more:
@@ -148,9 +152,8 @@ class Charter:
                     return None
                 if header.plane != Plane.CHARTER or commons_of(record) != self.commons:
                     return None
-                if moderating is not None and not moderating.take(record):
-                    return None
                 del more[record.id]
+                taken.append(record)
                 ids.add(record.id)
                 ground.put(record)
                 if is_head(record):
@@ -163,6 +166,10 @@ class Charter:
                         anchors[header.author] = record.id
             if not ready:
                 return None
+        if asked is not None and (asked := asked.with_more(taken)) is None:
+            return None
+        if moderating is not None and not all(moderating.take(record) for record in taken):
+            return None
         latest = tuple(sorted(heads, reverse=True))
         grown = replace(
             self,
@@ -171,6 +178,7 @@ class Charter:
             hidden=frozenset() if moderating is None else moderating.hidden(),
             _heads=latest,
             _anchors=anchors,
+            _asked=asked,
         )
         return grown if grown.hidden == self.hidden else replace(grown, digest=_digest(view_value(grown)))
 
@@ -262,18 +270,19 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
     gone = departures(grounds, membership)
     everybody = _members(grounds, membership, gone, membership.standing)
     members = everybody
-    if gone.cut.counting:
+    if gone.cut is not NOTHING:
         left = _members(grounds, membership, gone, membership.standing_within(membership.set_bits & ~gone.cut.doors))
         members = tuple(m for m in left if not membership.admitted.intersection(m.keys) <= gone.cut.gone)
     person = {key: member for member in members for key in member.keys}
     former = tuple(gone.former(m.key, m.keys) for m in everybody if person.keys().isdisjoint(m.keys))
     entrances = _entrances(grounds, membership, gone)
-    join = _one_of(content.get("join"), JOIN_POLICIES, "invite")
+    join = _one_of(gone.said("join", "policy", content.get("join")), JOIN_POLICIES, "invite")
     if any(entrance.public is None for entrance in entrances):
         join = "open"
     elif join == "open":
         join = "invite"
-    announced = content.get("announced")
+    announced = gone.said("announcing", "announced", content.get("announced"))
+    inviting = Rules.founded(content, grounds.commons, 0).params("invite")["by"]
     erased, erased_own = _erasures(in_set, grounds, membership, gone, everybody)
     heads = _heads(in_set)
     moderating = _moderating(in_set, grounds, membership, gone, everybody)
@@ -283,9 +292,10 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
         name=_text(content.get("name")) or "",
         languages=_texts(content.get("languages")),
         territory=_text(content.get("territory")),
-        licence=_text(content.get("licence")),
+        licence=_text(gone.said("licence", "expression", content.get("licence"))),
         join=join,
         announced=announced if type(announced) is bool else join == "open",
+        inviting=str(gone.said("invite", "by", inviting)),
         set_ids=membership.set_ids,
         ungrounded=grounds.waiting,
         missing=grounds.missing,
@@ -318,6 +328,7 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
         _anchors=_anchors(in_set, grounds, membership),
         _ground=_ground(in_set, grounds),
         _moderating=moderating,
+        _asked=gone.asked,
     )
     return replace(charter, digest=_digest(view_value(charter)))
 
@@ -398,8 +409,10 @@ def _is_entrance(way: Way, grounds: Grounds, membership: Membership, gone: Depar
         return True
     if way.author not in membership.admitted:
         return False
-    # CHARTER-18: who may invite is for the rest of the charter to say; opening joining to anyone is a steward's.
-    return isinstance(way.form, Invite) or way.author in gone.by_role(membership, grounds.pasts[way.id])
+    # CHARTER-18: opening joining to anyone is a steward's, or where the members said so anybody's.
+    if isinstance(way.form, Invite) or gone.opens(way):
+        return True
+    return way.author in gone.by_role(membership, grounds.pasts[way.id])
 
 
 def _entrance(record: Record, way: Way, used: int) -> Entrance:
@@ -475,7 +488,6 @@ def _ground(in_set: Sequence[Record], grounds: Grounds) -> Ground:
         doors.setdefault(door.key, set()).add(door.id)
     shape = Ground(
         doors={key: frozenset(ids) for key, ids in doors.items()},
-        parted=any(record.header.kind in (LEAVE, REMOVE) for record in in_set),
     )
     for record in in_set:
         shape.put(record)
@@ -493,7 +505,7 @@ def _moderating(
     if not any(map(may_hide_something, in_set)):
         return None
     shown = {key: member.key for member in everybody for key in member.keys}
-    assembly = gone.assembly or Assembly(grounds, membership)
+    assembly = Assembly(grounds, membership) if gone.asked is None else gone.asked.assembly
     return Moderating(assembly, in_set, membership.admitted, shown, HIDING)
 
 

@@ -14,6 +14,7 @@ from p2pcommons.commons.assembly_bodies import Close, Open, ballots_root
 from p2pcommons.commons.ballots import COUNTED, Verdict, judge_ballots
 from p2pcommons.commons.cuts import NOTHING, Cut
 from p2pcommons.commons.matters import Effect
+from p2pcommons.commons.outgrowing import NEVER, Outgrown
 from p2pcommons.commons.pasts import Ballot, Deed, Pasts
 from p2pcommons.commons.tally import Tally, tally
 
@@ -45,6 +46,7 @@ class Closing(NamedTuple):
     form: Close
     counted: int  # ballots by our own count
     gathered: frozenset[bytes]
+    round: int  # from 1; those before it were stuck in its past (ASSEMBLY-27)
 
 
 class Outcome(NamedTuple):
@@ -70,11 +72,13 @@ class Case:
     closing_bits: int = 0
     known: int = 0  # places, on its docket, of the outcomes that stood in its past
     fault: str | None = None  # why it is out of order
-    outgrown_by: int = 0  # bits of what had seen an assembly twice as large, and not this proposal
+    outgrown: Outgrown = NEVER
     _persons: frozenset[bytes] = frozenset()
     _outcomes: dict[tuple[int, Cut], Outcome | None] = field(default_factory=dict)
     _verdicts: dict[tuple[bytes, frozenset[bytes]], list[Verdict]] = field(default_factory=dict)
     _tallies: dict[tuple[bytes, Cut], Tally] = field(default_factory=dict)
+    _rounds: dict[int, int] = field(default_factory=dict)
+    _closed: set[bytes] = field(default_factory=set)  # closers who have, in any past
 
     def __post_init__(self) -> None:
         self._persons = frozenset(self.electors.values())
@@ -153,7 +157,9 @@ class Case:
             counted = tuple(v.id for v in self.verdicts(form.wording, gathered, pasts) if v.code == COUNTED)
             alike = (len(counted), ballots_root(counted)) == (form.number, form.root)
             recount = SAME if alike else DIFFERENT
+        number = self.round(deed.past)
         self.closing_bits |= deed.bit
+        self._closed.add(closer)
         self.closings.append(
             Closing(
                 deed.id,
@@ -167,16 +173,43 @@ class Case:
                 form,
                 len(counted),
                 gathered,
+                number,
             )
         )
 
-    def equivocators(self, within: int, cut: Cut = NOTHING) -> frozenset[bytes]:
-        """Closers who signed different closings, in this past: none of theirs counts (ASSEMBLY-16)."""
-        said: dict[bytes, set[Any]] = {}
+    def round(self, within: int) -> int:
+        """The round in which a closing on this past is: the first that is not stuck there (ASSEMBLY-27)."""
+        within &= self.closing_bits
+        found = self._rounds.get(within)
+        if found is None:
+            found = 1
+            while self._is_stuck(found, within):
+                found += 1
+            self._rounds[within] = found
+        return found
+
+    def _is_stuck(self, number: int, within: int) -> bool:
+        """Whether no k closers can close a round alike any more, whatever comes."""
+        if len(self.closers) - len(self._closed) >= self.form.k:
+            return False
+        some = [closing for closing in self.closings if closing.bit & within and closing.round == number]
+        if not some:
+            return False
+        double = self.equivocators(within)
+        alike: dict[tuple[bytes, int, bytes], set[bytes]] = {}
+        for closing in some:
+            if (closing.closer, number) not in double:  # who gathered badly may say the same again, gathering well
+                alike.setdefault(closing.said, set()).add(closing.closer)
+        left = len(self.closers) - len({closing.closer for closing in some})
+        return max(map(len, alike.values()), default=0) + left < self.form.k
+
+    def equivocators(self, within: int, cut: Cut = NOTHING) -> frozenset[tuple[bytes, int]]:
+        """Closers who signed different closings of one round, in this past: none of theirs in it counts (ASSEMBLY-16)."""
+        said: dict[tuple[bytes, int], set[Any]] = {}
         for closing in self.closings:
             if closing.bit & within and not cut.has(closing.id, closing.author):
-                said.setdefault(closing.closer, set()).add(closing.said)
-        return frozenset(closer for closer, some in said.items() if len(some) > 1)
+                said.setdefault((closing.closer, closing.round), set()).add(closing.said)
+        return frozenset(one for one, some in said.items() if len(some) > 1)
 
     def outcome(self, within: int, pasts: Pasts, cut: Cut) -> Outcome | None:
         """What stands closed in this past, with what is cut there; None while nothing does (ASSEMBLY-17)."""
@@ -190,14 +223,13 @@ class Case:
 
     def _outcome(self, within: int, pasts: Pasts, cut: Cut) -> Outcome | None:
         double = self.equivocators(within, cut)
-        alike: dict[tuple[bytes, int, bytes], list[Closing]] = {}
+        alike: dict[tuple[int, bytes, int, bytes], list[Closing]] = {}
         for closing in self.closings:
-            counts = (
-                closing.recount == SAME and closing.closer not in double and not cut.has(closing.id, closing.author)
-            )
-            if counts and closing.bit & within:
-                alike.setdefault(closing.said, []).append(closing)
-        for (wording, _, root), closings in alike.items():  # k is more than half: at most one has so many
+            sound = closing.recount == SAME and (closing.closer, closing.round) not in double
+            if sound and closing.bit & within and not cut.has(closing.id, closing.author):
+                alike.setdefault((closing.round, *closing.said), []).append(closing)
+        # k is more than half: at most one of a round has so many; a later round comes after one that was stuck.
+        for (_, wording, _, root), closings in sorted(alike.items(), reverse=True):
             if len({closing.closer for closing in closings}) >= self.form.k:
                 voted = self.verdicts(wording, closings[0].gathered, pasts)
                 return Outcome(

@@ -19,8 +19,10 @@ class Docket:
 
     pasts: Pasts
     cut_in: Callable[[int], Cut]
+    large: Callable[[int], int]  # bits of what had seen so many persons
     cases: list[Case] = field(default_factory=list)
-    bits: int = 0  # closings, and what outgrows: all that an answer depends on
+    bits: int = 0  # of closings
+    least: int = 0  # the fewest persons that outgrow one of the proposals; 0: there is none
     _places: dict[bytes, int] = field(default_factory=dict)
     _found: dict[tuple[int, Cut], Outcome | None] = field(default_factory=dict)
 
@@ -30,11 +32,12 @@ class Docket:
         case.known = sum(1 << self._places[one.proposal] for one in self.decided(past, self.cut_in(past)))
         self._places[case.id] = len(self.cases)
         self.cases.append(case)
+        self.least = min(self.least or case.outgrown.least, case.outgrown.least)
         self.note(case)
 
     def note(self, case: Case) -> None:
-        """Take note of closings, and of what outgrows, that came to a proposal here."""
-        self.bits |= case.closing_bits | case.outgrown_by
+        """Take note of closings that came to a proposal here."""
+        self.bits |= case.closing_bits
 
     def decided(self, within: int, cut: Cut) -> list[Outcome]:
         """The outcomes that were passed, and that no larger assembly has outgrown."""
@@ -43,7 +46,7 @@ class Docket:
 
     def in_force(self, within: int, cut: Cut) -> Outcome | None:
         """The outcome that holds (ASSEMBLY-20); None: what held before any."""
-        key = (within & self.bits, cut)
+        key = (within & (self.bits | self.large(self.least)), cut)  # all that an answer depends on
         if key not in self._found:
             self._found[key] = self._in_force(within, cut)
         return self._found[key]
@@ -55,7 +58,7 @@ class Docket:
         return last if len(last) > 1 else []
 
     def _passed(self, case: Case, past: int, cut: Cut) -> Outcome | None:
-        if case.outgrown_by & past:
+        if case.outgrown.bits & past:
             return None
         outcome = case.outcome(past, self.pasts, cut)
         return outcome if outcome is not None and outcome.tally.passed else None

@@ -1,26 +1,36 @@
-"""Who is a member no more, and what of theirs counts in the catalogue (chapter 21, "Removal"): for the charter's view.
+"""What of a charter's view the assembly says: who is out or was never seated, what of theirs counts in the catalogue,
+and the rules that the view shows (chapter 21, "Removal", "Letting in").
 
-The fold of removals is `removal`'s. Here it is asked once, about the whole set, and only where somebody left or was
-removed: anybody else's charter costs nothing more for it.
+The fold is `assembly`'s. Here it is asked once, about the whole set, and only where it can say anything: where somebody
+left or was removed, or where the rules concerned are strict or were questioned. Anybody else's charter costs nothing more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from p2pcommons.commons.assembly import Assembly
+from p2pcommons.commons.assembly_bodies import PROPOSE, Open, read_assembly
 from p2pcommons.commons.cuts import NOTHING, Cut
+from p2pcommons.commons.doors import FOUND, Invite, Opening
 from p2pcommons.commons.grounding import Grounds, Way
 from p2pcommons.commons.membership import Membership
+from p2pcommons.commons.pasts import Arrival
 from p2pcommons.commons.removal import Departure
 from p2pcommons.commons.removal_bodies import LEAVE, REMOVE, Leave, Remove
-from p2pcommons.core.record import Plane
+from p2pcommons.commons.rules import Rules
+from p2pcommons.commons.seating import INVITE, JOIN
+from p2pcommons.core.record import ZEROS, Plane, Record
+from p2pcommons.errors import FormError
 
 LEFT: Final = "left"
 REMOVED: Final = "removed"
 UNSEATED: Final = "unseated"
+
+SHOWN: Final = (JOIN, INVITE, ("rule", b"announcing"), ("rule", b"licence"))
+"""Topics of the rules that a charter's view goes by."""
 
 Chains = tuple[frozenset[bytes], ...]
 """For each removal of a person: ids of records of one key, from which back it counts. None: all counts."""
@@ -31,11 +41,38 @@ class Former(NamedTuple):
 
     key: bytes  # as they were shown while they were a member
     keys: tuple[bytes, ...]  # ascending
-    how: str  # "left", "removed", or "unseated": let in by what a removal cuts
+    how: str  # "left", "removed", or "unseated": let in by what a removal cuts, or against the rules
     by: tuple[bytes, ...]  # keys that wrote the removals, ascending; none for others
     since: int  # record time of the first of them or of the leaving, 0 for who is unseated
     keep: bool  # whether all of their catalogue records count
     acts: tuple[bytes, ...]  # the removals and leavings that keep them out, ascending
+
+
+class Asked(NamedTuple):
+    """An assembly that a charter's view was made by, and what it said. It grows with the charter that was made last."""
+
+    assembly: Assembly
+    size: int
+    said: tuple[object, ...]
+
+    @classmethod
+    def of(cls, assembly: Assembly) -> Asked:
+        """What the view goes by: what is cut, and the outcomes on persons, stewards and the rules shown."""
+        everything = assembly.pasts.all
+        outcomes = (
+            (topic, outcome.proposal, outcome.wording.id)
+            for topic in assembly.topics
+            if (topic in SHOWN or topic[0] in ("person", "stewards"))
+            and (outcome := assembly.in_force(topic)) is not None
+        )
+        return cls(assembly, assembly.size, (assembly.removals.within(everything), *outcomes))
+
+    def with_more(self, records: Iterable[Record]) -> Asked | None:
+        """With these records, ancestors first; None where the view may be another by them, or it grew elsewhere."""
+        if self.assembly.size != self.size or not all(self.assembly.take(record) for record in records):
+            return None
+        after = Asked.of(self.assembly)
+        return after if after.said == self.said else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +83,12 @@ class Departures:
     limits: Mapping[bytes, Chains] = field(default_factory=dict)  # by key of who is out; missing: all counts
     kept: frozenset[bytes] = frozenset()  # catalogue records that count all the same
     _some: tuple[Departure, ...] = ()
-    assembly: Assembly | None = None  # that this was found by
     _by_role: Callable[[int], Mapping[bytes, bytes]] | None = None
     _closes: Callable[[Way], bool] | None = None
+    _opens: Callable[[Way], bool] | None = None
+    _rules: Rules | None = None
+    _founding: bytes = ZEROS
+    asked: Asked | None = None
 
     def by_role(self, membership: Membership, within: int) -> Mapping[bytes, bytes]:
         """The keys that hold the role of steward in a past, by what is not cut."""
@@ -57,6 +97,15 @@ class Departures:
     def closes(self, way: Way) -> bool:
         """Whether nobody who comes in by this way from here on would be a member."""
         return self._closes is not None and self._closes(way)
+
+    def opens(self, way: Way) -> bool:
+        """Whether a member opened joining to anyone when the rules said that it is open."""
+        return self._opens is not None and self._opens(way)
+
+    def said(self, rule: str, name: str, founded: object) -> object:
+        """What a parameter of a rule is by a vote; where there was none, as it was founded."""
+        version = None if self._rules is None else self._rules.versions.get(rule)
+        return founded if version is None or version.version in (ZEROS, self._founding) else version.params[name]
 
     def former(self, key: bytes, keys: tuple[bytes, ...]) -> Former:
         """How a person with these keys, who is out, came to be so."""
@@ -78,26 +127,59 @@ NOBODY: Final = Departures()
 
 
 def departures(grounds: Grounds, membership: Membership) -> Departures:
-    """Who left or was removed, as far as it counts within the whole set."""
-    records = grounds.records.values()
-    if not any(r.header.kind in (LEAVE, REMOVE) and r.id in membership.set_ids for r in records):
+    """What the whole set says of all this."""
+    records = (record for record in grounds.records.values() if record.id in membership.set_ids)
+    if not any(is_decisive(record) for record in records):
         return NOBODY
     assembly = Assembly(grounds, membership)
-    removals, everything = assembly.removals, assembly.pasts.all
-    cut = removals.within(everything)
-    if cut is NOTHING:
-        return NOBODY
+    removals, pasts = assembly.removals, assembly.pasts
+    everything, cut = pasts.all, removals.within(pasts.all)
     some = tuple(removals.departures(everything))
-    kept, closes = removals.kept(everything) - membership.set_ids, removals.closing(everything)
+    kept, removed = removals.kept(everything) - membership.set_ids, removals.closing(everything)
+
+    def closes(way: Way) -> bool:
+        if way.id not in pasts:
+            return True  # it is in no set: nobody comes in by it
+        invite = way.form if isinstance(way.form, Invite) else None
+        key = b"" if invite is None else invite.public  # whom a vote let in has an invite of their own key
+        joining = Arrival(way.id, 1, pasts.reach(way.id), key, way.author, invite is not None)
+        return removed(grounds.records[way.id]) or not assembly.seats.seats(joining, everything)
+
+    def opens(way: Way) -> bool:
+        past = pasts.reach(way.id) if way.id in pasts else 0
+        if not isinstance(way.form, Opening) or way.author not in pasts.members(past):
+            return False
+        return assembly.rules(past).params("join")["policy"] == "open"
+
     return Departures(
         cut=cut,
         limits=_limits(some, cut, membership.admitted),
         kept=kept,
         _some=some,
-        assembly=assembly,
-        _by_role=lambda within: removals.by_role(within, cut),
-        _closes=lambda way: closes(grounds.records[way.id]),
+        _by_role=None if cut is NOTHING else lambda within: removals.by_role(within, cut),
+        _closes=closes,
+        _opens=opens,
+        _rules=assembly.rules(),
+        _founding=grounds.commons,
+        asked=Asked.of(assembly),
     )
+
+
+def is_decisive(record: Record) -> bool:
+    """Whether a record makes a charter's view ask the assembly."""
+    header = record.header
+    if header.kind == PROPOSE:
+        form = read_assembly(header.kind, record.body or b"")
+        return isinstance(form, Open) and form.effect.topic in SHOWN
+    return header.kind in (LEAVE, REMOVE) or (header.kind == FOUND and header.commons == ZEROS and _is_strict(record))
+
+
+def _is_strict(founding: Record) -> bool:
+    try:
+        rules = Rules.founded(founding.content(), founding.id, 0)
+    except FormError:
+        return False
+    return rules.params("join")["policy"] == "vote" or rules.params("invite")["by"] == "stewards"
 
 
 def _limits(some: tuple[Departure, ...], cut: Cut, admitted: frozenset[bytes]) -> dict[bytes, Chains]:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from p2pcommons.commons.assembly_bodies import Cast, Sheet, read_assembly
 from p2pcommons.commons.doors import BALLOT_PREFIX, ERASE, Approval, read_form
+from p2pcommons.commons.former import is_decisive
 from p2pcommons.commons.removal_bodies import read_removal
 from p2pcommons.core.record import Record
 
@@ -30,7 +30,6 @@ class Ground:
 
     places: dict[bytes, Place] = field(default_factory=dict)  # of the set, at least
     doors: Mapping[bytes, frozenset[bytes]] = field(default_factory=dict)  # the doors of each key
-    parted: bool = False  # whether anybody left or was removed: then what others saw may matter to it (ASSEMBLY-19)
 
     def takes(self, record: Record) -> bool:
         """Whether a record, whose `prev` are all of the set and whose author is admitted, is one that grows."""
@@ -38,10 +37,7 @@ class Ground:
         form = read_form(header.kind, body)
         if header.kind == ERASE or not (form is None or isinstance(form, Approval)):
             return False
-        if read_removal(header.kind, body) is not None:
-            return False
-        deed = read_assembly(header.kind, body)
-        if self.parted and deed is not None and not isinstance(deed, Cast | Sheet):
+        if read_removal(header.kind, body) is not None or is_decisive(record):
             return False
         return self._stands(header.author, header.prev)
 

@@ -52,7 +52,9 @@ class Minute:
     ballots: tuple[Verdict, ...]  # all that are here, ascending by id
     late: tuple[bytes, ...]  # on the text that was closed, by who may vote, and not gathered
     closings: tuple[Closing, ...]  # ascending by id
-    equivocators: tuple[bytes, ...]  # closers who signed different closings
+    equivocators: tuple[bytes, ...]  # closers who signed different closings of one round
+    void: frozenset[bytes]  # their closings
+    round: int  # in which a closing would be now
     amendments: tuple[Amendment, ...]  # ascending by id
     tally: Tally | None  # of the standing closing, else of the ballots that are here
     outcome: Outcome | None
@@ -172,13 +174,15 @@ def _shown(case: Case, state: str, made: _Made, in_force: bool) -> Minute:
     _, outcome, verdicts, late, tallied, wordings, amendments = made
     form = case.form
     every = sum(closing.bit for closing in case.closings)
+    double = case.equivocators(every)
     return Minute(
         id=case.id, author=case.deed.author, matter=form.matter, topic=form.effect.topic, state=state, fault=case.fault,
         wordings=tuple(wordings), text=case.wordings[wordings[0]].text if wordings else form.text,
         electorate=case.electorate, quorum=form.quorum, k=form.k, opens=form.opens, closes=form.closes,
         ballots=tuple(verdicts), late=late, closings=tuple(sorted(case.closings)),
-        equivocators=tuple(sorted(case.equivocators(every))), amendments=tuple(amendments), tally=tallied,
-        outcome=outcome, in_force=in_force,
+        equivocators=tuple(sorted({closer for closer, _ in double})), amendments=tuple(amendments), tally=tallied,
+        void=frozenset(one.id for one in case.closings if (one.closer, one.round) in double),
+        round=case.round(every), outcome=outcome, in_force=in_force,
     )  # fmt: skip
 
 

@@ -6,14 +6,12 @@ come first. Bits mean nothing outside one `Pasts`. Ballots and sheets have no bi
 
 from __future__ import annotations
 
-from bisect import insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import takewhile
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from p2pcommons.commons.assembly_bodies import AssemblyForm, Cast, Sheet, read_assembly
 from p2pcommons.commons.cuts import NOTHING, Cut
-from p2pcommons.commons.doors import APPROVE, Approval, read_form
+from p2pcommons.commons.doors import APPROVE, Approval, Invite, read_form
 from p2pcommons.commons.grounding import Grounds
 from p2pcommons.commons.membership import Membership
 from p2pcommons.commons.removal_bodies import RemovalForm, read_removal
@@ -30,6 +28,17 @@ class Deed(NamedTuple):
     time: int
     form: AssemblyForm | RemovalForm
     prev: tuple[bytes, ...]
+
+
+class Arrival(NamedTuple):
+    """A join in its place."""
+
+    id: bytes
+    bit: int
+    past: int  # that of its way too: a join names nothing else
+    key: bytes
+    way: bytes  # the author of its way
+    invited: bool  # by an invite, and no opening
 
 
 class Approved(NamedTuple):
@@ -68,27 +77,31 @@ class Pasts:
         "_membership",
         "_persons",
         "_reach",
-        "_sights",
+        "_ways",
         "all",
         "approvals",
         "ballots",
         "cut_in",
         "deeds",
         "door_pasts",
+        "events",
         "let_in",
         "sheets",
+        "unseated",
         "who",
     )
 
     def __init__(self, grounds: Grounds, membership: Membership) -> None:
         self.deeds: list[Deed] = []  # ancestors first
+        self.events: list[Deed | Arrival | Sight] = []  # the same, with all that outcomes rest on besides
         self.ballots: dict[bytes, Ballot] = {}
         self.sheets: dict[bytes, tuple[bytes, ...]] = {}  # what each names
         self.approvals: dict[bytes, list[Approved]] = {}  # by what they approve
         self.let_in = {door.id: door.key for door in grounds.doors}
         self.door_pasts: dict[bytes, int] = {}
         self.cut_in: Callable[[int], Cut] = lambda within: NOTHING  # what removals of a past cut
-        self._sights: list[Sight] = []  # of all that has a bit
+        self.unseated: Callable[[int], int] = lambda within: 0  # joins of a past that seat nobody
+        self._ways = {door.id: grounds.ways[door.way] for door in grounds.doors if door.id != door.way}
         self._membership = membership
         self._persons: dict[int, int] = {}
         self._members: dict[tuple[int, frozenset[bytes]], Mapping[bytes, bytes]] = {}
@@ -102,14 +115,10 @@ class Pasts:
         for record in grounds.records.values():
             if record.id in membership.set_ids:
                 self._place(record)
-        self._sights.sort()
 
-    def add(self, record: Record) -> Sight | None:
-        """Take one more record, whose `prev` are all here and that is no door and no act; where it stands."""
-        sight = self._place(record)
-        if sight is not None:
-            insort(self._sights, self._sights.pop())
-        return sight
+    def add(self, record: Record) -> None:
+        """Take one more record, whose `prev` are all here and that is no door and no act."""
+        self._place(record)
 
     def past(self, record: Record) -> int | None:
         """The bits among a record's ancestors; None where some of these are not here."""
@@ -121,28 +130,36 @@ class Pasts:
             past |= reach
         return past
 
+    def reach(self, identifier: bytes) -> int:
+        """The bits of a record of the set and of its ancestors: what a join by it has in its past."""
+        return self._reach[identifier]
+
+    def __len__(self) -> int:
+        return len(self._reach)
+
     def __contains__(self, identifier: bytes) -> bool:
         return identifier in self._reach
 
-    def _place(self, record: Record) -> Sight | None:
+    def _place(self, record: Record) -> None:
         past = 0
         for parent in record.header.prev:
             past |= self._reach[parent]
         bit = self._bits.get(record.id, 0)
         if record.id in self.let_in:
             self.door_pasts[record.id] = past
-        following, sight = self._following, None
+            if (way := self._ways.get(record.id)) is not None:
+                invited = isinstance(way.form, Invite)
+                self.events.append(Arrival(record.id, bit, past, record.header.author, way.author, invited))
+        following = self._following
         if bit or self._take(record, past, following):
-            sight = Sight(-(past & self.who).bit_count(), bit or following, past)
-            self._sights.append(sight)
+            self.events.append(Sight(-(past & self.who).bit_count(), bit or following, past))
         elif not self._approves(record, following):
             self._reach[record.id] = past
-            return None
+            return
         if not bit:
             bit, self._following = following, following << 1
         self.all |= bit
         self._reach[record.id] = past | bit
-        return sight
 
     def _take(self, record: Record, past: int, bit: int) -> bool:
         """Sort a record of these chapters; whether it is a deed, and has the bit."""
@@ -156,6 +173,7 @@ class Pasts:
             self.sheets[record.id] = header.prev
         else:
             self.deeds.append(Deed(record.id, bit, past, header.author, header.time, form, header.prev))
+            self.events.append(self.deeds[-1])
             return True
         return False
 
@@ -178,16 +196,12 @@ class Pasts:
         return found
 
     def persons(self, within: int) -> int:
-        """How many persons were let in, in this past, those who are out by now included."""
-        within &= self.who
+        """How many persons were let in and seated, in this past, those who are out by now included."""
+        within &= self.who & ~self.unseated(within)
         found = self._persons.get(within)
         if found is None:
             found = self._persons[within] = len(set(self._membership.people(within).values()))
         return found
-
-    def seen_by(self, least: int) -> Iterator[Sight]:
-        """What had seen so many keys let in, or more."""
-        return takewhile(lambda sight: -sight.minus_keys >= least, self._sights)
 
     def after(self, records: Iterable[Record]) -> dict[bytes, int]:
         """The bits that have each deed among their ancestors. `records`: all of the set, ancestors first; O(edges)."""

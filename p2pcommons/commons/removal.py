@@ -15,6 +15,7 @@ from p2pcommons.commons.doors import Stewards, act_hash
 from p2pcommons.commons.grounding import Grounds
 from p2pcommons.commons.matters import Topic
 from p2pcommons.commons.membership import Membership
+from p2pcommons.commons.outgrowing import NEVER, Outgrown
 from p2pcommons.commons.pasts import Deed, Pasts
 from p2pcommons.commons.removal_bodies import Keep, Leave, Remove
 from p2pcommons.core.record import Record
@@ -40,7 +41,7 @@ class Removal:
 
     deed: Deed
     form: Remove | Leave
-    larger: int  # bits of what had seen an assembly twice as large, and not this
+    outgrown: Outgrown
     alone: bool  # whether a steward needs nobody else for it
     cuts: dict[frozenset[bytes], Cut] = field(default_factory=dict)  # by the person's keys
 
@@ -59,7 +60,8 @@ class Removals:
     def __init__(self, pasts: Pasts, grounds: Grounds, membership: Membership, votes: Votes) -> None:
         self.found: dict[bytes, Removal] = {}
         self.refused: dict[bytes, Deed] = {}  # without a right to it
-        self.larger: Callable[[Deed], int] = lambda deed: 0
+        self.outgrown: Callable[[Deed], Outgrown] = lambda deed: NEVER
+        self.unseated: Callable[[int], int] = lambda within: 0  # bits of the joins of a past that seat nobody
         self._kept: list[tuple[Deed, frozenset[bytes]]] = []
         self._keeping: list[tuple[Deed, frozenset[bytes]]] = []  # those of them that name records of plane 0
         self._pasts, self._grounds, self._membership, self._votes = pasts, grounds, membership, votes
@@ -94,21 +96,14 @@ class Removals:
         if not right:
             self.refused[deed.id] = deed
             return
-        larger = self.larger(deed)
-        self._mask |= deed.bit | larger
-        self.found[deed.id] = Removal(deed, form, larger, self._membership.quorum(deed.past) <= 1)
+        outgrown = self.outgrown(deed)
+        self._mask |= deed.bit | outgrown.bits
+        self.found[deed.id] = Removal(deed, form, outgrown, self._membership.quorum(deed.past) <= 1)
 
     def _keep(self, deed: Deed, ids: frozenset[bytes]) -> None:
         """Take note of what lets records of plane 0 count: most name records of the catalogue alone."""
         self._mask |= deed.bit
         self._keeping.append((deed, ids))
-
-    def outgrow(self, bit: int, larger: Callable[[Deed], bool]) -> None:
-        """Let one more record outgrow removals that it did not know of."""
-        for one in self.found.values():
-            if larger(one.deed):
-                one.larger |= bit
-                self._mask |= bit
 
     def came(self, record: bytes) -> None:
         """One more record came: what is cut is found anew."""
@@ -123,7 +118,7 @@ class Removals:
 
     def within(self, within: int) -> Cut:
         """What is cut in a past."""
-        if not any(removal.deed.bit & within for removal in self.found.values()):
+        if not any(removal.deed.bit & within for removal in self.found.values()) and not self.unseated(within):
             return NOTHING
         within = self._seen(within)
         found = self._cuts.get(within)
@@ -224,7 +219,7 @@ class Removals:
     # -- which of them count
 
     def _within(self, within: int) -> Cut:  # CHARTER-32
-        here = [one for one in self.found.values() if one.deed.bit & within and not one.larger & within]
+        here = [one for one in self.found.values() if one.deed.bit & within and not one.outgrown.bits & within]
         rest = [one for one in here if isinstance(one.form, Remove)]
         taken = joined([self._cut(one, within) for one in here if isinstance(one.form, Leave)])
         cut = self._settled(taken, within)
@@ -284,6 +279,8 @@ class Removals:
 
     def _settled(self, cut: Cut, within: int) -> Cut:
         """What removals cut together, with whom they leave without a door, but for what is kept (CHARTER-30)."""
+        if unseated := self.unseated(within):
+            cut = cut._replace(doors=cut.doors | unseated)
         if cut.doors & within:
             left = self._membership.people(within & ~cut.doors)
             cut = cut._replace(unseated=frozenset(self._membership.people(within).keys() - left.keys()))

@@ -1,13 +1,14 @@
 """Backups: one file with the database and the person's keys, and the way back into an empty folder.
 
-A backup is a zip of the SQLite file and the person's secrets. A node's own key is not in it: two nodes must never
-have one key.
+A backup is a zip of the SQLite file, the person's secrets, and the pack files of what was forked here. A node's own key
+is not in it: two nodes must never have one key.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import struct
 import zipfile
@@ -18,6 +19,7 @@ from typing import Final
 from p2pcommons.errors import FormError, Refused, StoreError
 from p2pcommons.node.folder import (
     DATABASE,
+    FORKS,
     RESTORED_WHOLE,
     RESTORING,
     SECRETS,
@@ -28,6 +30,7 @@ from p2pcommons.node.folder import (
 from p2pcommons.store.sqlite import SqliteStore
 
 _MARK: Final = "p2pcommons-backup-1"
+_BASE: Final = re.compile(rf"{FORKS}/[0-9a-f]{{16}}-[0-9a-f]{{16}}\.pack")  # as `beginnings.base_file` names them
 _COPY_BYTES: Final = 1024 * 1024
 # What reading a zip raises on bytes that are none, or on such as it cannot read: behind a password, say.
 _FAULTS: Final = (
@@ -52,6 +55,8 @@ def write_backup(store: SqliteStore, folder: Path, path: Path) -> int:
                 for name in SECRETS:
                     if (folder / name).exists():
                         archive.write(folder / name, name)
+                for pack in sorted((folder / FORKS).glob("*.pack")):  # after the database: each fork in it has its file
+                    archive.write(pack, f"{FORKS}/{pack.name}", zipfile.ZIP_STORED)  # random bytes, mostly
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)
@@ -86,10 +91,11 @@ def read_backup(path: Path, held: DataFolder) -> None:
             names = set(archive.namelist())
             if _MARK not in names or DATABASE not in names:
                 raise FormError("not_a_backup", f"{path} is no backup: name a file that `p2pcommons backup` wrote.")
-            _check_sizes(archive, names, folder)
-            for name in (DATABASE, *SECRETS):  # only names we know: a strange archive writes nowhere else
-                if name in names:
-                    _extract(archive, name, beside / name)
+            known = _known(names)
+            _check_sizes(archive, known, folder)
+            (beside / FORKS).mkdir(mode=0o700)
+            for name in known:
+                _extract(archive, name, beside / name)
         SqliteStore(beside / DATABASE).close()
         write_secret(beside / RESTORED_WHOLE, b"")
         held.finish_restore()
@@ -104,14 +110,19 @@ def read_backup(path: Path, held: DataFolder) -> None:
             shutil.rmtree(beside, ignore_errors=True)
 
 
-def _check_sizes(archive: zipfile.ZipFile, names: set[str], folder: Path) -> None:
+def _known(names: set[str]) -> list[str]:
+    """Of the names in an archive those that a backup has: a strange one writes nowhere else."""
+    return [name for name in (DATABASE, *SECRETS) if name in names] + sorted(filter(_BASE.fullmatch, names))
+
+
+def _check_sizes(archive: zipfile.ZipFile, known: list[str], folder: Path) -> None:
     """Before anything is unfolded: reading an archive's file stops at the size that the archive tells."""
-    told = {name: archive.getinfo(name) for name in (DATABASE, *SECRETS) if name in names}
+    told = {name: archive.getinfo(name) for name in known}
     for name, info in told.items():
         wrong = name in SECRETS and info.file_size != SECRETS[name]
         if wrong or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise FormError("not_a_backup", f"{name} in this file is not as `p2pcommons backup` writes it.")
-    size, free = told[DATABASE].file_size, shutil.disk_usage(folder).free
+    size, free = sum(info.file_size for info in told.values()), shutil.disk_usage(folder).free
     if size > free:
         raise Refused(
             "file-unusable", f"This backup unfolds to {size:,} bytes, and {free:,} are free: make room first."

@@ -85,6 +85,11 @@ class Assemblies:
                 return answer
         raise StoreError("busy", "This commons changes faster than it can be read: try again in a moment.")
 
+    def rules(self, commons: CommonsId, ids: frozenset[bytes]) -> Rules | None:
+        """The rules in force in this set of plane 0, where that was the last one asked about; costs nothing."""
+        folded = self._folded.get(commons)
+        return folded.minutes.rules if folded is not None and folded.is_of(ids) else None
+
     def _look(
         self, reader: SqliteReader, commons: CommonsId, charter: Charter, question: Callable[[Moment], T]
     ) -> tuple[T, bytes | None]:
@@ -160,9 +165,13 @@ class Folded:
             self._moderation = self._moderating.moderation()
         return self._moderation
 
+    def is_of(self, ids: frozenset[bytes]) -> bool:
+        """Whether it is this set."""
+        return self._ids is ids or self._ids == ids
+
     def come_to(self, reader: SqliteReader, ids: frozenset[bytes]) -> bool:
         """Take what a greater set has more; False where it has to be folded anew."""
-        if self._ids is ids or self._ids == ids:
+        if self.is_of(ids):
             return True
         if not self._ids < ids:
             return False

@@ -87,7 +87,8 @@ class ClosingInfo:
     recount: str  # "same", "different", or "wording": another text was current
     counted: int  # by this node
     why: str  # what the recount found, for people
-    equivocates: bool  # its closer signed another one that says something else: none of theirs counts
+    round: int  # from 1: where those of one cannot agree any more, closers close once more
+    equivocates: bool  # its closer signed another one of this round that says something else: neither counts
     stands: bool  # it is one of those that make the outcome
     left_out: tuple[LeftOut, ...]
     you: bool
@@ -198,6 +199,7 @@ class ProposalInfo:
     quorum: int  # who have to answer
     closers: tuple[PublicKey, ...]
     closers_needed: int
+    round: int  # of closings, that is open or was the last one
     opens_at: Instant
     closes_at: Instant
     closed_at: Instant | None

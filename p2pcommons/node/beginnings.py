@@ -31,6 +31,7 @@ from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import FormError, Refused
 from p2pcommons.node.assemblies import Assemblies
 from p2pcommons.node.charters import template
+from p2pcommons.node.folder import FORKS
 from p2pcommons.node.founding import Charter, charter_of, found_with_words
 from p2pcommons.node.membership import Membership, check_place
 from p2pcommons.node.runtime import Runtime
@@ -48,8 +49,6 @@ from p2pcommons.node.values import (
 from p2pcommons.store.reading import SqliteReader
 from p2pcommons.sync.digest import fingerprint
 
-FORKS: Final = "forks"
-"""In the data folder: pack files of what was forked."""
 _UNDETERMINED: Final = "und"  # BCP 47: the language of words is not known
 
 

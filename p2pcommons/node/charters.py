@@ -56,7 +56,7 @@ def rules_of(reader: SqliteReader, commons: CommonsId) -> tuple[str, Rules]:
     return "", Rules()
 
 
-def charter_info(moment: Moment, language: str) -> CharterInfo:
+def charter_info(moment: Moment, language: str, now_ms: int) -> CharterInfo:
     """The rules in force in one language (BCP 47), as far as its template speaks it; where people gave a rule other
     words, as they wrote them."""
     rules = moment.rules
@@ -85,6 +85,7 @@ def charter_info(moment: Moment, language: str) -> CharterInfo:
                         Instant(article.review_ms) if any(article.version) else None,
                         article.promise,
                         Instant(rules[article.rule].since_ms) if any(article.version) else None,
+                        any(article.version) and article.review_ms <= now_ms,
                     )
                     for article in part.articles
                 ),

@@ -20,6 +20,7 @@ from p2pcommons.core.record import CommonsId, Plane, RecordId, Subject
 from p2pcommons.core.words import LANGUAGES, words
 from p2pcommons.errors import LocalProtocolError, Refused
 from p2pcommons.formats.registry import find_format
+from p2pcommons.node.admitting import Admitting
 from p2pcommons.node.assemblies import Assemblies
 from p2pcommons.node.assembly_values import CommentInfo, ProposalInfo, ProposalItem, Question, RuleChange
 from p2pcommons.node.batch import batch
@@ -46,6 +47,7 @@ from p2pcommons.node.notices import notices
 from p2pcommons.node.own_words import OwnWords
 from p2pcommons.node.parting import Parting
 from p2pcommons.node.protecting import Protecting
+from p2pcommons.node.reviewing import Reviewing
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.stewardship import Stewardship
 from p2pcommons.node.taking_down import TakingDown
@@ -108,10 +110,12 @@ class Commons:
         self._runtime = runtime
         self._neighbours = neighbours
         self._membership = Membership(runtime)
-        self._stewardship = Stewardship(runtime, self._membership)
         self._assemblies = Assemblies(runtime)
+        self._stewardship = Stewardship(runtime, self._membership, self._assemblies)
         self._parting = Parting(runtime, self._membership, self._assemblies)
-        self._voting = Voting(runtime, self._membership, self._assemblies)
+        self._reviewing = Reviewing(runtime, self._membership, self._assemblies)
+        self._admitting = Admitting(runtime, self._membership, self._assemblies)
+        self._voting = Voting(runtime, self._membership, self._assemblies, self._admitting)
         self._discussing = Discussing(runtime, self._membership, self._assemblies)
         self._protecting = Protecting(runtime, self._membership, self._assemblies)
         self._own_words = OwnWords(runtime, self._membership)
@@ -181,7 +185,7 @@ class Commons:
             lan=() if self.lan is None else self.lan.interfaces,
             nearby=await self.nearby(),
             disk=self._runtime.disk.look(),
-            notices=self._notices(),
+            notices=(*self._notices(), *await self._reviewing.notices()),
         )
 
     def _notices(self) -> tuple[Notice, ...]:
@@ -369,7 +373,9 @@ class Commons:
     async def charter(self, commons: CommonsId, language: str = "en") -> CharterInfo:
         """The rules of a commons in words."""
         return await self._assemblies.ask(
-            lambda: self._membership.charter(commons), commons, lambda moment: charter_info(moment, language)
+            lambda: self._membership.charter(commons),
+            commons,
+            lambda moment: charter_info(moment, language, self._runtime.now_ms()),
         )
 
     async def charter_history(self, commons: CommonsId, rule: str | None = None) -> tuple[RuleChange, ...]:
@@ -435,7 +441,11 @@ class Commons:
 
     async def members(self, commons: CommonsId) -> MembersInfo:
         """Who is in, who are stewards, and by which ways one comes in."""
-        return self._stewardship.members(commons)
+        return await self._stewardship.members(commons)
+
+    async def admit(self, commons: CommonsId, key: PublicKey) -> ActInfo:
+        """Let this key in, as the rules have it."""
+        return await self._admitting.admit(commons, key)
 
     async def purge(
         self, commons: CommonsId, *, keys: Sequence[PublicKey] = (), entrances: Sequence[bytes] = ()

@@ -36,11 +36,10 @@ def count_ballots(
         raise Refused(
             "not-a-closer", "Only its closers close this vote: `p2pcommons proposal show PROPOSAL` names them."
         )
-    if any(closing.closer == person for closing in minute.closings):
-        raise Conflict(
-            "closed-by-you", "You have closed this already. A second closing that says something else would undo both."
-        )
+    if any(closing.closer == person and closing.round == minute.round for closing in minute.closings):
+        raise _closed_by_you(minute, len(case.closers))
     waiting = now_ms < minute.closes and (minute.tally is None or minute.tally.answered < minute.electorate)
+    waiting = waiting and minute.round == 1  # what was closed apart is only to be closed together
     if waiting and not early:
         raise Conflict(
             "voting-open", "There is time to vote on this still, and not everybody has. To close it now: --early"
@@ -61,9 +60,20 @@ def count_ballots(
 def _agreed(minute: Minute, on: Wording) -> Closing | None:
     """The closing of somebody else to agree with: of those that most closers signed alike, the one of the smallest id."""
     found = [c for c in minute.closings if c.recount == SAME and c.form.wording == on.id]
-    found = [c for c in found if c.closer not in minute.equivocators]
+    found = [c for c in found if c.round == minute.round and c.id not in minute.void]
     alike = {c.said: sum(other.said == c.said for other in found) for c in found}
     return min(found, key=lambda c: (-alike[c.said], c.id), default=None)
+
+
+def _closed_by_you(minute: Minute, closers: int) -> Conflict:
+    """Say what is waited for, and what one can do where that never comes."""
+    left = closers - len({closing.closer for closing in minute.closings if closing.round == minute.round})
+    whom = "one closer who has" if left == 1 else f"{left} closers who have"
+    return Conflict(
+        "closed-by-you",
+        f"You have closed this already; a second closing that says something else would undo both. It waits for {whom} not "
+        "closed yet. If they never do, propose it again, with closers who will: p2pcommons propose … --closer KEY",
+    )
 
 
 def minute_of(moment: Moment, proposal: bytes) -> Minute:

@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from p2pcommons.commons.charter import Charter
+from p2pcommons.commons.draft import Draft as EntryDraft
 from p2pcommons.commons.draft import draft_from_json, edit_body_change, edit_body_new, merge_patch, withdraw_body
 from p2pcommons.commons.edit import EDIT, WITHDRAW
 from p2pcommons.commons.entry import EntryView, entry_record, predecessors, view_from_bytes, view_tag
 from p2pcommons.commons.entry_json import entry_json, history_body
+from p2pcommons.commons.licences import is_expression
 from p2pcommons.commons.query import Hit, Query
 from p2pcommons.core.clock import to_ms
 from p2pcommons.core.encoding import pack_ordered
@@ -47,6 +49,7 @@ from p2pcommons.sync.replica import Draft
 T = TypeVar("T")
 SUBJECT_BYTES: Final = 32
 _HIDINGS_TOLD: Final = 5  # in one line of text; the values hold all
+LICENCE: Final = "licence"
 
 
 class Entries:
@@ -223,7 +226,7 @@ class Entries:
         def write() -> EntryAnswer:
             if draft.source is None:
                 subject = Subject(secrets.token_bytes(SUBJECT_BYTES))
-                body: bytes | None = edit_body_new(draft)
+                body: bytes | None = edit_body_new(self._licensed(commons, draft))
                 prev: Sequence[bytes] = ()
             else:
                 subject = entry_id_normalised(commons, draft.source)
@@ -288,6 +291,13 @@ class Entries:
     @property
     def _me(self) -> PublicKey:
         return self._runtime.keys.person.public
+
+    def _licensed(self, commons: CommonsId, draft: EntryDraft) -> EntryDraft:
+        """A person's own entry with the licence of new entries, where they say none (chapter 24, `licence`)."""
+        licence = self._membership.charter(commons).licence
+        if not licence or LICENCE in draft.fields or not is_expression(licence):
+            return draft
+        return draft._replace(fields=dict(sorted({**draft.fields, LICENCE: licence}.items())))
 
     def _prev(self, records: Sequence[Record]) -> tuple[bytes, ...]:
         return predecessors([entry_record(record) for record in records], self._me)

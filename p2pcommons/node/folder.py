@@ -38,6 +38,8 @@ CERTIFICATE: Final = "node.pem"
 SECRETS: Final = {_PERSON: 32, _ENTROPY: 16, _WORDS_SEEN: 0}
 """What a backup takes besides the database, with its size in bytes: a node's own key stays, a restored folder gets a
 new one."""
+FORKS: Final = "forks"
+"""A folder with pack files of what was forked: a backup takes them too, for nothing else may hold what a base was."""
 RESTORING: Final = "restoring"
 """The folder in which a backup is unpacked and looked at first."""
 RESTORED_WHOLE: Final = "whole"
@@ -112,6 +114,9 @@ class DataFolder:
             for name in (DATABASE, *SECRETS):
                 if (beside / name).exists():
                     os.replace(beside / name, self.path / name)
+            for file in sorted((beside / FORKS).glob("*")):
+                (self.path / FORKS).mkdir(mode=0o700, exist_ok=True)
+                os.replace(file, self.path / FORKS / file.name)
             shutil.rmtree(beside)
 
     def database_bytes(self) -> int:

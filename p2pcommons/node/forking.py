@@ -25,8 +25,9 @@ from p2pcommons.core.limits import PAGE_ITEMS_MAX
 from p2pcommons.core.record import CommonsId
 from p2pcommons.errors import Refused
 from p2pcommons.node.batch import batch
-from p2pcommons.node.beginnings import FORKS, Beginnings, base_file, founding_content
+from p2pcommons.node.beginnings import Beginnings, base_file, founding_content
 from p2pcommons.node.exchange import write_pack_file
+from p2pcommons.node.folder import FORKS
 from p2pcommons.node.founding import found_with_words
 from p2pcommons.node.membership import Membership
 from p2pcommons.node.runtime import Runtime

@@ -15,7 +15,7 @@ from p2pcommons.commons.charter import Charter, Entrance
 from p2pcommons.commons.charter_bodies import found, invite, join_by_invitation, join_open
 from p2pcommons.commons.charter_text import founding_fields
 from p2pcommons.commons.doors import recovery_hash
-from p2pcommons.commons.former import LEFT
+from p2pcommons.commons.former import LEFT, UNSEATED
 from p2pcommons.commons.invitation import Invitation as InvitationLine
 from p2pcommons.commons.invitation import parse_invitation
 from p2pcommons.commons.languages import canonical
@@ -75,7 +75,9 @@ class Membership:
         if self._runtime.keys.person.public in charter.purged:
             return False
         way, former = self._way_in(charter), charter.out(self._runtime.keys.person.public)
-        return way is not None and (former is None or (former.how == LEFT and way[1] is not None))
+        if way is None or former is None:
+            return way is not None
+        return former.how == UNSEATED or (former.how == LEFT and way[1] is not None)
 
     # -- founding and inviting
 
@@ -108,6 +110,7 @@ class Membership:
         charter = self.charter(commons)
         if not self.is_member(charter):
             raise Refused("not-a-member", "Only members can invite. Ask a member for an invitation first.")
+        check_may_invite(charter, self._runtime.keys.person.public)
         key = SigningKey(secrets.token_bytes(32))
         expires = self._runtime.now_ms() + days * _DAY_MS
         record = await self._acting.write(commons, invite(key.public, uses=uses, expires_ms=expires), subject=commons)
@@ -148,6 +151,12 @@ class Membership:
                     "Your key was removed from this commons for good. You can go on reading it, and write elsewhere.",
                 )
             way = self._way_in(charter)
+            if way is None and charter.join == "vote":
+                raise Refused(
+                    "not-a-member",
+                    "You follow this commons but are not a member: its members vote on who comes in. Ask one of them to "
+                    "propose it; what to send them says: p2pcommons commons ask",
+                )
             if way is None:
                 raise Refused(
                     "not-a-member",
@@ -161,7 +170,9 @@ class Membership:
         charter = self._runtime.replica.charter(commons)
         if charter is None or not charter.founded or self.is_member(charter):
             return
-        if commons in self._kept or self.devices.lost_key(charter) is not None:
+        mine = self._runtime.keys.person.public
+        voted_in = any(entrance.public == mine for entrance in charter.entrances)
+        if voted_in or commons in self._kept or self.devices.lost_key(charter) is not None:
             try:
                 await self.ensure(commons)
             except Refused:
@@ -173,6 +184,8 @@ class Membership:
         if former is None:
             return
         way = self._way_in(charter)
+        if former.how == UNSEATED and way is not None:
+            return
         if former.how == LEFT and way is not None:
 
             def past() -> set[bytes]:
@@ -180,6 +193,12 @@ class Membership:
 
             if set(former.acts) <= await self._runtime.run(past):
                 return
+        if former.how == UNSEATED:
+            raise Refused(
+                "not-a-member",
+                "You came in by a way that does not hold by the rules of this commons: you are no member of it. Its members can "
+                "let you in; what to send them says: p2pcommons commons ask",
+            )
         if former.how == LEFT:
             raise Refused(
                 "not-a-member",
@@ -230,6 +249,10 @@ class Membership:
             entrance = charter.entrance(RecordId(kept[:32]))
             if entrance is not None:
                 return entrance, SigningKey(kept[32:])
+        person = self._runtime.keys.person
+        mine = next((entrance for entrance in charter.entrances if entrance.public == person.public), None)
+        if mine is not None:
+            return mine, person  # members let in this very key
         entrance = charter.open_entrance()
         return None if entrance is None else (entrance, None)
 
@@ -237,6 +260,21 @@ class Membership:
         with self._runtime.store.transaction():
             self._runtime.store.put_value(_kept_name(commons), None)
         self._kept.pop(commons, None)
+
+
+def check_may_invite(charter: Charter, me: bytes) -> None:
+    """Refused `by-vote`, `not-a-steward`: by the rules in force others let in."""
+    if charter.join == "vote":
+        raise Refused(
+            "by-vote",
+            "New members come in by a vote here. Ask for their key (they find it by `p2pcommons commons ask`), then: "
+            'p2pcommons propose "WHO THEY ARE" --admit KEY',
+        )
+    if charter.inviting == "stewards" and me not in charter.stewards:
+        raise Refused(
+            "not-a-steward",
+            "By the rule `invite` only stewards invite here: `p2pcommons member list` names them. Ask one.",
+        )
 
 
 def check_place(languages: tuple[str, ...], territory: str | None) -> None:

@@ -19,13 +19,12 @@ from p2pcommons.core.identity import PublicKey
 from p2pcommons.core.limits import KEPT_MAX, PREV_MAX
 from p2pcommons.core.record import CommonsId, Plane, Record, RecordId, Subject
 from p2pcommons.errors import Conflict, FormError, NotFound, Refused
-from p2pcommons.node.acting import Acting
+from p2pcommons.node.acting import Acting, door_of
 from p2pcommons.node.assemblies import Assemblies, Moment
 from p2pcommons.node.membership import Membership
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import ActInfo
 from p2pcommons.store.reading import SqliteReader
-from p2pcommons.sync.replica import Draft
 
 T = TypeVar("T")
 _HEADS: Final = 16  # of the 32 that a removal names; the others are for the person's ballots, or sheets of them
@@ -164,27 +163,10 @@ class Parting:
     async def _write(self, commons: CommonsId, made: Made, beside: Sequence[bytes]) -> RecordId:
         """Write on top of all heads (ASSEMBLY-23) and of these ballots."""
         charter = await self._runtime.run(lambda: self._acting.known(commons))
-        door = await self._ask(commons, lambda moment: _door(moment, self._me))
-        heads, ballots = list(charter.heads), list(beside)
-        while len(heads) > _HEADS:
-            heads = await self._name(commons, seen(), heads, door)
-        while len(ballots) > PREV_MAX - _HEADS:
-            ballots = await self._name(commons, sheet(), ballots, door)
+        door = await self._ask(commons, lambda moment: door_of(moment.grounds, self._me))
+        heads = await self._acting.merged(commons, seen(), charter.heads, door, _HEADS)
+        ballots = await self._acting.merged(commons, sheet(), beside, door, PREV_MAX - _HEADS)
         return await self._acting.write(commons, made, subject=commons, prev=tuple(sorted({*heads, *ballots})))
-
-    async def _name(self, commons: CommonsId, made: Made, ids: Sequence[bytes], door: bytes) -> list[bytes]:
-        """Records that name these ids, as few as can be."""
-        runtime, body, room = self._runtime, encode_body(made.body), PREV_MAX - 1
-        drafts = [
-            Draft(Plane.CHARTER, commons, tuple(sorted({*ids[at : at + room], door})), made.kind, body)
-            for at in range(0, len(ids), room)
-        ]
-
-        def put() -> list[bytes]:
-            written = runtime.replica.write(commons, runtime.keys.person, drafts, runtime.watch.signing_ms())
-            return [record.id for record in written]
-
-        return await runtime.run(put)
 
     async def _cuts(self, charter: Charter, member: Member) -> list[dict[tuple[bytes, int], list[bytes]]]:
         """The ends of a person's chains in the catalogue: now, and as they were before each of their latest records."""
@@ -222,11 +204,6 @@ def _written(reader: SqliteReader, commons: CommonsId, keys: Iterable[bytes]) ->
 
 def _place(record: Record) -> tuple[int, bytes]:
     return record.header.time, record.id
-
-
-def _door(moment: Moment, key: bytes) -> bytes:
-    """The record that let a key in."""
-    return next(door.id for door in reversed(moment.grounds.doors) if door.key == key)
 
 
 def _check_stewards_left(charter: Charter, gone: Member) -> None:

@@ -19,6 +19,7 @@ from p2pcommons.core.limits import STEWARDS_NAMED_MAX
 from p2pcommons.core.record import CommonsId, RecordId
 from p2pcommons.errors import Conflict, FormError, NotFound, Refused
 from p2pcommons.node.acting import Acting
+from p2pcommons.node.assemblies import Assemblies, Moment
 from p2pcommons.node.membership import Membership
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import ActInfo, EntranceInfo, FormerInfo, Instant, MemberInfo, MembersInfo
@@ -27,20 +28,29 @@ from p2pcommons.node.values import ActInfo, EntranceInfo, FormerInfo, Instant, M
 class Stewardship:
     """The members of the commons followed here, and what this node's person may do about them as a steward."""
 
-    def __init__(self, runtime: Runtime, membership: Membership) -> None:
+    def __init__(self, runtime: Runtime, membership: Membership, assemblies: Assemblies) -> None:
         self._runtime = runtime
         self._membership = membership
+        self._assemblies = assemblies
         self._acting = Acting(runtime)
 
-    def members(self, commons: CommonsId) -> MembersInfo:
+    async def members(self, commons: CommonsId) -> MembersInfo:
         """Who is in, who are stewards, and by which ways one comes in. Conflict `commons-waiting`."""
-        charter = self._membership.charter(commons)
+
+        def look(moment: Moment) -> tuple[Charter, frozenset[bytes]]:
+            removals = moment.assembly.removals
+            stewards = removals.stewards(moment.everything, removals.within(moment.everything))
+            return moment.charter, frozenset(stewards)
+
+        charter, stewards = await self._assemblies.ask(
+            lambda: self._membership.charter(commons), commons, look, noted=False
+        )
         me = self._runtime.keys.person.public
         return MembersInfo(
             commons=commons,
             quorum=charter.quorum,
             steward=me in charter.stewards,
-            members=tuple(_member(charter, each, me) for each in sorted(charter.members, key=lambda m: m.joined)),
+            members=tuple(_member(charter, each, me, stewards) for each in sorted(charter.members, key=lambda m: m.joined)),
             entrances=tuple(
                 EntranceInfo(
                     RecordId(each.id), PublicKey(each.author), each.public is None, each.used, each.uses,
@@ -145,13 +155,14 @@ class Stewardship:
         return found
 
 
-def _member(charter: Charter, member: Member, me: PublicKey) -> MemberInfo:
+def _member(charter: Charter, member: Member, me: PublicKey, stewards: frozenset[bytes]) -> MemberInfo:
     return MemberInfo(
         key=PublicKey(member.key),
         keys=tuple(PublicKey(key) for key in member.keys if key in charter.admitted),
         joined_at=Instant(to_ms(member.joined)),
         by=None if member.by is None else PublicKey(member.by),
-        steward=member.steward,
+        steward=member.steward or not stewards.isdisjoint(member.keys),
+        chosen=not member.steward and not stewards.isdisjoint(member.keys),
         you=me in member.keys,
     )
 

@@ -183,11 +183,20 @@ class Notice:
     about: tuple[str, ...] = ()  # which addresses, keys or commons it is about
 
 
-NOTICE_CODES = ("clock-wrong", "clock-ahead", "disk-low", "own-key", "key-twice", "forked-chain", "left-behind")
+NOTICE_CODES = (
+    "clock-wrong",
+    "clock-ahead",
+    "disk-low",
+    "own-key",
+    "key-twice",
+    "forked-chain",
+    "left-behind",
+    "review-due",
+)
 """What `Notice.code` may be. `clock-wrong`: nothing is signed until the clock is set, or a person says that it is right
 (`trust_clock`); `clock-ahead`: what is signed waits at others for its time; `own-key`, `key-twice`: a copied folder, of
 this node or of a neighbour; `forked-chain`: two write with this person's key; `left-behind`: a key that recovery
-replaced still counts."""
+replaced still counts; `review-due`: rules whose time to be looked at again is past (a reminder: they hold on)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +265,7 @@ class ArticleInfo:
     review_at: Instant | None  # when it is to be looked at again; None where it holds by default
     promise: bool  # kept by people: no node computes anything from it
     since: Instant | None = None  # when it was set; None where it holds by default
+    review_due: bool = False  # that time is past, by this node's clock: a reminder, and the rule holds on
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +297,9 @@ class MemberInfo:
     keys: tuple[PublicKey, ...]  # all that count now, ascending
     joined_at: Instant  # by the word of who wrote the record that let them in
     by: PublicKey | None  # who let them in; None for the founder
-    steward: bool
+    steward: bool  # by role, or chosen by a vote
     you: bool  # this node's person
+    chosen: bool = False  # steward by a vote alone: looks after the commons, and takes no key out for good
 
 
 REMOVAL_WORDS: Final = ("seen", "all", "none")

@@ -7,7 +7,7 @@ comes meanwhile. Nothing here decides: an act that has no right does nothing, on
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from p2pcommons.commons.assembly_bodies import answer, cast, seen, sheet
@@ -19,11 +19,11 @@ from p2pcommons.commons.minutes import Minute
 from p2pcommons.commons.rules import RULES
 from p2pcommons.commons.tally import ABSTAIN, Consent, Judgment, is_choice
 from p2pcommons.commons.written import WRITE, Written, write
-from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.limits import BALLOT_REPLACES_MAX, PREV_MAX, SALT_BYTES
 from p2pcommons.core.record import CommonsId, Plane, RecordId
 from p2pcommons.errors import Conflict, NotFound, Refused
-from p2pcommons.node.acting import Acting
+from p2pcommons.node.acting import Acting, door_of
+from p2pcommons.node.admitting import Admitting
 from p2pcommons.node.assemblies import Assemblies, Moment
 from p2pcommons.node.assembly_values import ProposalInfo, ProposalItem, Question, RuleChange
 from p2pcommons.node.counting import Count, count_ballots, minute_of, open_minute, whole_text
@@ -36,14 +36,14 @@ from p2pcommons.sync.replica import Draft
 T = TypeVar("T")
 _HEADS_OF_CLOSING: Final = 8  # of the 32 that a closing names; the others are for ballots, or sheets of them
 _BALLOTS_OF_CLOSING: Final = PREV_MAX - _HEADS_OF_CLOSING
-_NAMED: Final = PREV_MAX - 1  # by a record that names others of some kind, and the door of its author
 
 
 class Voting:
     """The assemblies of the commons followed here, and what this node's person does in them."""
 
-    def __init__(self, runtime: Runtime, membership: Membership, assemblies: Assemblies) -> None:
+    def __init__(self, runtime: Runtime, membership: Membership, assemblies: Assemblies, admitting: Admitting) -> None:
         self._runtime = runtime
+        self._admitting = admitting
         self._membership = membership
         self._assemblies = assemblies
         self._acting = Acting(runtime)
@@ -198,7 +198,7 @@ class Voting:
         replaced = [v.id for v in standing][:BALLOT_REPLACES_MAX]
         made = cast(minute.id, on.text, choice, replaces=replaced, reason=None if reason is None else reason.hash)
         case = moment.assembly.cases[minute.id]
-        door = () if self._me in case.electors else (self._door(moment),)
+        door = () if self._me in case.electors else (door_of(moment.grounds, self._me),)
         return made, tuple(sorted({on.id, *door}))
 
     # -- closing
@@ -217,21 +217,16 @@ class Voting:
             count = count_ballots(
                 moment, minute, self._me, now_ms, early=early, afresh=afresh, room=_BALLOTS_OF_CLOSING
             )
-            return count, self._door(moment)
+            return count, door_of(moment.grounds, self._me)
 
         charter = await self._runtime.run(lambda: self._acting.known(commons))
         count, door = await self._ask(commons, draft, charter)
         heads = await self._merge(commons, charter, door, _HEADS_OF_CLOSING)
-        gathered = await self._gather(commons, count.names, door)
+        gathered = await self._acting.merged(commons, sheet(), count.names, door, _BALLOTS_OF_CLOSING)
         await self._acting.write(commons, count.made, subject=commons, prev=tuple(sorted({*heads, *gathered})))
-        return await self.proposal(commons, proposal)
-
-    async def _gather(self, commons: CommonsId, names: Sequence[bytes], door: bytes) -> list[bytes]:
-        """At most so many ids as a closing has room for, that name all these ballots, through sheets."""
-        layer = list(names)
-        while len(layer) > _BALLOTS_OF_CLOSING:
-            layer = await self._name(commons, sheet(), layer, door)
-        return layer
+        made = await self.proposal(commons, proposal)
+        await self._admitting.carry_out(commons, made)
+        return made
 
     # -- what all of these share
 
@@ -249,29 +244,14 @@ class Voting:
     async def _draft(self, commons: CommonsId, draft: Callable[[Moment], T]) -> tuple[T, tuple[bytes, ...]]:
         """What to write, and the heads of the moment it is made of: at most as many as a record names."""
         charter = await self._runtime.run(lambda: self._acting.known(commons))
-        made, door = await self._ask(commons, lambda moment: (draft(moment), self._door(moment)), charter)
+        made, door = await self._ask(
+            commons, lambda moment: (draft(moment), door_of(moment.grounds, self._me)), charter
+        )
         return made, await self._merge(commons, charter, door, PREV_MAX)
 
     async def _merge(self, commons: CommonsId, charter: Charter, door: bytes, room: int) -> tuple[bytes, ...]:
-        """The heads of a charter, or records that name them all (ASSEMBLY-23)."""
-        layer = list(charter.heads)
-        while len(layer) > room:
-            layer = await self._name(commons, seen(), layer, door)
-        return tuple(sorted(layer))
-
-    async def _name(self, commons: CommonsId, made: Made, ids: Sequence[bytes], door: bytes) -> list[bytes]:
-        """Records that name these ids, as few as can be."""
-        runtime, body = self._runtime, encode_body(made.body)
-        drafts = [
-            Draft(Plane.CHARTER, commons, tuple(sorted({*ids[at : at + _NAMED], door})), made.kind, body)
-            for at in range(0, len(ids), _NAMED)
-        ]
-
-        def put() -> list[bytes]:
-            written = runtime.replica.write(commons, runtime.keys.person, drafts, runtime.watch.signing_ms())
-            return [record.id for record in written]
-
-        return await runtime.run(put)
+        """The heads of a charter, or records that name them all."""
+        return await self._acting.merged(commons, seen(), charter.heads, door, room)
 
     async def _keep(self, commons: CommonsId, *texts: Written | None) -> None:
         """Write texts into plane 1, where they can be erased."""
@@ -304,10 +284,6 @@ class Voting:
                 "no-elector", "You became a member after this was proposed: those vote who were members then."
             )
         return person
-
-    def _door(self, moment: Moment) -> bytes:
-        """The record that let this person's key in."""
-        return next(door.id for door in reversed(moment.grounds.doors) if door.key == self._me)
 
 
 def _not_a_member() -> Refused:

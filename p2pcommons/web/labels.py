@@ -175,6 +175,10 @@ NOTICES: Final[Mapping[str, tuple[str, str]]] = {
         N_("The key of your lost machine still counts."),
         N_("Your recovery words gave you a new key. Whoever has the lost machine can still write as you: tell a steward of each commons the key below, and ask to have it removed for good."),
     ),
+    "review-due": (
+        N_("The time to look again at some rules of a commons is past."),
+        N_("They hold on. Read them on the page of its charter: whoever finds one wrong proposes another."),
+    ),
 }  # fmt: skip
 
 # Why somebody reports or hides an entry.

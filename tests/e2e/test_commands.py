@@ -83,7 +83,9 @@ RIGHT = [
     Way("member remove", "--commons Gens {member} --yes", "a member no more"),
     Way("member list", "--commons Gens", r"removed 2\d{3}-.*not all they wrote counts"),
     Way("member keep", "--commons Gens {former}", "counts again"),
+    Way("member admit", f"--commons Brest {KEY}", "no line to send"),
     Way("member leave", "--commons Partir --yes", "a member no more"),
+    Way("commons ask", "Brest", "a member of Brest already"),
     Way(
         "entry add",
         "--commons Brest --type place --title 'Le lavoir' --field place.lat=48,39 --field place.lon=-4.48 "
@@ -207,6 +209,8 @@ WRONG = [
     Way("member remove", f"--commons Brest {KEY} --drop-words --yes", "member list"),
     Way("member remove", "--commons Brest z6Mkzzzzzzzz --yes", "member list"),
     Way("member keep", f"--commons Brest {KEY}", "member list"),
+    Way("member admit", f"--commons Partir {KEY}", "member"),
+    Way("commons ask", "nulle-part", "commons list"),
     Way("member leave", "--commons Brest", "--yes"),
     Way("member leave", "--commons Brest --yes", "steward"),
     Way("member purge", f"--commons Brest {KEY}", "--yes"),
@@ -296,6 +300,7 @@ USAGE = [
     "member remove",
     f"member remove {KEY} --keep-words --drop-words",
     "member keep",
+    "member admit",
     "commons fork Brest",
     "propose",
     "vote 1234 yes",

@@ -45,7 +45,7 @@ class FakeAssembly:
         effect = EffectInfo("licence", {"expression": "MIT"}, Hash(bytes(32)), "All may copy.", stewards=(WHO,))
         ballot = BallotInfo(OTHER, WHO, AT, None, {"hill": 4}, "counted", True, "The view.", True)
         closing = ClosingInfo(
-            OTHER, WHO, AT, 1, Hash(bytes(32)), "same", 1, "1", False, True, (LeftOut(OTHER, "late"),), True
+            OTHER, WHO, AT, 1, Hash(bytes(32)), "same", 1, "1", 1, False, True, (LeftOut(OTHER, "late"),), True
         )
         options = (OptionInfo("hill", 1, 4, (0, 0, 0, 0, 1)), OptionInfo("well", 2, 0, (1, 0, 0, 0, 0)))
         tally = TallyInfo(
@@ -54,7 +54,7 @@ class FakeAssembly:
         return ProposalInfo(
             id=PROPOSAL, commons=commons, author=WHO, at=AT, matter="rule", state="passed", fault=None,
             wordings=(PROPOSAL,), text="Share alike", text_hash=Hash(bytes(32)), effect=effect, mode="judgment",
-            threshold=(2, 3), options=("hill", "well"), grades=5, electorate=3, quorum=1, closers=(WHO,), closers_needed=1,
+            threshold=(2, 3), options=("hill", "well"), grades=5, electorate=3, quorum=1, closers=(WHO,), closers_needed=1, round=1,
             opens_at=AT, closes_at=AT, closed_at=AT, may_vote=True, may_close=True, yours=ballot, ballots=(ballot,),
             closings=(closing,), amendments=(AmendmentInfo(AMENDMENT, WHO, AT, "open", "Mine", EffectInfo()),), tally=tally,
             applied="yes", revised=None,

@@ -274,6 +274,12 @@ class FakeNode(FakeAssembly, FakeModeration):
         self._check(commons)
         return self._act([key])
 
+    async def admit(self, commons: CommonsId, key: PublicKey) -> ActInfo:
+        self._check(commons)
+        if key == ALICE:
+            raise Conflict("already-a-member", "who has this key is a member")
+        return ActInfo(True, 1, 1, None)
+
     async def keep_words(self, commons: CommonsId, key: PublicKey, *, entries: Sequence[Subject] = ()) -> ActInfo:
         self._check(commons)
         return self._act([key, *entries])

@@ -62,6 +62,10 @@ def left_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+def content(file: str) -> bytes:
+    return Path(file).read_bytes()
+
+
 # -- backups
 
 
@@ -90,6 +94,35 @@ async def test_a_strange_archive_writes_nowhere_but_where_a_backup_does(backup: 
     assert "p2pcommons-escaped" not in left_in(Path("/tmp"))
     modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "new" / "folder").iterdir()}
     assert modes == {0o600}
+
+
+async def test_what_was_forked_is_in_a_backup_and_no_other_name_beside_it(tmp_path: Path) -> None:
+    async with local_client(tmp_path / "original") as verbs:
+        base = await verbs.create_commons("Brest")
+        made = await verbs.fork(base.id, "Brest libre")
+        await verbs.unfollow(base.id)
+        await verbs.backup(tmp_path / "backup")
+    assert made.base.file is not None
+    whole = content(made.base.file)
+
+    def more(archive: zipfile.ZipFile, files: dict[str, bytes]) -> None:
+        for name in (
+            "forks/../escaped.pack",
+            "forks/x.pack",
+            "forks/sub/0.pack",
+            "forks/",
+            "forks/" + "0" * 33 + ".pack",
+        ):
+            archive.writestr(name, b"strange")
+
+    new = tmp_path / "new"
+    await restore(repacked(tmp_path / "backup", more), new)
+    assert left_in(new / "forks") == {Path(made.base.file).name} and not (tmp_path / "escaped.pack").exists()
+    assert stat.S_IMODE((new / "forks").stat().st_mode) == 0o700
+    async with local_client(new) as verbs:
+        found = (await verbs.lineage(made.commons.id)).base
+        assert found is not None and found.file is not None and content(found.file) == whole
+        assert (await verbs.unpack(Path(found.file))).commons == (base.id,), "what it was is in the file"
 
 
 @pytest.mark.parametrize("name", ["person.key", "recovery.entropy", DATABASE])

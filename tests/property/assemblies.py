@@ -61,7 +61,7 @@ class _Maker:
     def matter(self) -> tuple[str, dict[str, object] | None]:
         dice = self.dice
         rule = dice.choice([("licence", {"expression": dice.choice(["CC0-1.0", "CC-BY-4.0"])}), ("replicas", {"floor": dice.randint(1, 9)}),
-                            ("closing", {"closers": 1, "needed": 1}), ("decide.text", {"mode": "consent", "heads": 1}),
+                            ("closing", {"closers": 1, "needed": 1}), ("join", {"policy": dice.choice(["vote", "open"])}), ("invite", {"by": "stewards"}), ("decide.text", {"mode": "consent", "heads": 1}),
                             ("nothing", {})])  # fmt: skip
         return dice.choice(
             [
@@ -71,6 +71,7 @@ class _Maker:
                 ("hide", {"entry": bytes([dice.randint(1, 2)]) * 32}),
                 ("restore", {"entry": bytes([dice.randint(1, 2)]) * 32}),
                 ("steward", {"keys": [key_of(self.who()).public]}),
+                ("admit", {"person": key_of(self.who()).public}),
             ]
         )
 

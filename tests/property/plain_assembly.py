@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 from p2pcommons.commons.assembly_bodies import Amend, Answer, Cast, Close, Open, Sheet, ballots_root, read_assembly
 from p2pcommons.commons.charter import judge
+from p2pcommons.commons.doors import remembered_verify
+from p2pcommons.commons.grounding import ground
 from p2pcommons.commons.matters import Effect, read_effect
 from p2pcommons.commons.rules import RULES, Rules, read_params
 from p2pcommons.commons.tally import tally
 from p2pcommons.core.record import Record
 
 Past = frozenset[bytes]
-STRUCTURE = ("commons.found", "member.join", "key.rotate", "device.add", "member.purge", "charter.stewards")
 
 
 class Said(NamedTuple):
@@ -34,6 +35,8 @@ class Said(NamedTuple):
 def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, Said], Rules]:
     """What the rules say of every proposal of a set of plane 0, and the rules in force."""
     given = {r.id: r for r in records}
+    grounds = ground(given, commons, remembered_verify)
+    structure = {one.id for one in (*grounds.doors, *grounds.acts)}  # a rotation that does not hold is no door
     forms = {i: read_assembly(r.header.kind, r.body or b"") for i, r in given.items()}
 
     def of(kind: type) -> list[bytes]:
@@ -202,16 +205,32 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
     @cache
     def standing(p: bytes, within: Past) -> tuple[bytes, ...] | None:
         """The equal closings that stand."""
-        some = closings(p, within)
+        for number in range(stuck(p, within) + 1, 0, -1):
+            for alike in in_round(p, within, number)[0]:
+                if len({elector(p, c) for c in alike}) >= forms[p].k:
+                    return tuple(sorted(alike))
+        return None
+
+    def in_round(p: bytes, within: Past, number: int, whatever: bool = False) -> tuple[list[list[bytes]], int]:
+        """Of one round the closings that count, alike ones together; and how many closers have not closed in it."""
+        some = [c for c in closings(p, within) if stuck(p, past(c)) + 1 == number]
         words: dict[Any, set[Any]] = {}
         for c in some:
             words.setdefault(elector(p, c), set()).add(said(c))
-        sound = [c for c in some if same(p, c) and len(words[elector(p, c)]) == 1]
-        for one in sound:
-            alike = [c for c in sound if said(c) == said(one)]
-            if len({elector(p, c) for c in alike}) >= forms[p].k:
-                return tuple(sorted(alike))
-        return None
+        sound = [c for c in some if (whatever or same(p, c)) and len(words[elector(p, c)]) == 1]
+        alike = [[c for c in sound if said(c) == one] for one in {said(c) for c in sound}]
+        return alike, len(closers(p)) - len(words)
+
+    @cache
+    def stuck(p: bytes, within: Past) -> int:
+        """How many rounds of closings are stuck."""
+        number = 0
+        while True:
+            alike, left = in_round(p, within, number + 1, whatever=True)
+            most = max((len({elector(p, c) for c in some}) for some in alike), default=0)
+            if most + left >= forms[p].k:
+                return number
+            number += 1
 
     @cache
     def passes(p: bytes, within: Past) -> bool:
@@ -225,7 +244,7 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
     @cache
     def outgrown(p: bytes, within: Past) -> bool:
         for i in within:
-            known = isinstance(forms[i], Open | Amend | Answer | Close) or given[i].header.kind in STRUCTURE
+            known = isinstance(forms[i], Open | Amend | Answer | Close) or i in structure
             if known and p not in past(i) and i not in past(p) and i != p and size(past(i)) >= 2 * size(past(p)):
                 return True
         return False

@@ -13,6 +13,7 @@ from towns import Town, key_of
 
 from p2pcommons.commons.assembly import Assembly, assemble
 from p2pcommons.commons.charter import judge
+from p2pcommons.commons.cuts import NOTHING
 from p2pcommons.commons.minutes import minutes, minutes_hash
 from p2pcommons.core.record import Record, build
 
@@ -135,11 +136,45 @@ def test_equal_closings_by_k_closers_and_no_others_make_an_outcome(town: Town) -
         outcome = assembly.outcome(case.id)
         closings = [c for c in case.closings if not cut.has(c.id, c.author) and not cut.has(case.id, case.deed.author)]
         sound = [c for c in closings if c.recount == "same"]
-        people = {c.said: {o.closer for o in sound if o.said == c.said} for c in sound}
-        double = {c.closer for c in closings for o in closings if o.closer == c.closer and o.said != c.said}
-        enough = [some for some in people.values() if len(some - double) >= case.form.k]
-        assert len(enough) == (outcome is not None)
-        assert len(enough) <= 1
+        enough = []
+        for number in {c.round for c in sound}:
+            some = [c for c in sound if c.round == number]
+            every = [c for c in closings if c.round == number]
+            people = {c.said: {o.closer for o in some if o.said == c.said} for c in some}
+            double = {c.closer for c in every for o in every if o.closer == c.closer and o.said != c.said}
+            alike = [(number, said) for said, who in people.items() if len(who - double) >= case.form.k]
+            assert len(alike) <= 1
+            enough += alike
+        assert (max(enough)[1] if enough else None) == (outcome.closings[0].said if outcome is not None else None)
+
+
+@given(st.builds(assembly_history, st.integers(0, 2**32), st.integers(10, 70)), DICE)
+@settings(max_examples=100, deadline=None)
+def test_a_round_that_is_stuck_never_stands_in_no_greater_past(town: Town, dice: Random) -> None:
+    assembly = town.assembly()
+    for case in assembly.cases.values():
+        greater = case.closing_bits
+        for _ in range(3):
+            within = sum(closing.bit for closing in case.closings if dice.random() < 0.6)
+            assert case.round(within) <= case.round(within | greater)
+            outcome = case.outcome(greater, assembly.pasts, NOTHING)
+            assert outcome is None or outcome.closings[0].round >= case.round(within)
+
+
+@given(HISTORIES)
+@settings(max_examples=60, deadline=None)
+def test_a_charter_that_grew_is_the_one_judged_of_all(town: Town) -> None:
+    so_far: list[Record] = []
+    charter = judge([], town.commons)
+    for record in written(town):  # in the order of writing: ancestors first
+        so_far.append(record)
+        grown = charter.grown([record]) if record.id not in charter.set_ids else charter
+        charter = judge(so_far, town.commons) if grown is None else grown
+    whole = judge(so_far, town.commons)
+    assert (charter.digest, charter.set_ids, charter.heads) == (whole.digest, whole.set_ids, whole.heads)
+    assert (charter.limits, charter.kept, charter.inviting) == (whole.limits, whole.kept, whole.inviting)
+    for record in so_far:
+        assert charter.counts(record.id, record.header.author) == whole.counts(record.id, record.header.author)
 
 
 @given(HISTORIES)

@@ -7,11 +7,13 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from towns import Town, key_of, text_of
+from towns import TOKEN, Town, key_of, text_of
 
 from p2pcommons.commons import assembly_bodies as bodies
+from p2pcommons.commons import charter_bodies as acts
 from p2pcommons.commons import removal_bodies as removals
 from p2pcommons.commons.assembly import Assembly, assemble
+from p2pcommons.commons.charter import judge
 from p2pcommons.commons.matters import read_effect
 from p2pcommons.commons.minutes import Minute, Revision, minutes, minutes_hash, revised
 from p2pcommons.core.encoding import encode_body
@@ -129,6 +131,75 @@ def test_a_closer_who_closes_twice_undoes_only_their_own_word_and_is_named() -> 
     assert town.assembly().rules().params("licence")["expression"] == ""
 
 
+def apart(town: Town, proposal: Record, names: list[str]) -> None:
+    """Each closes over their own ballot alone, and on a past without the others' closings."""
+    own = {name: town.vote(name, proposal).id for name in names if proposal.id in town.seen[name]}
+    for name in names:
+        town.close(name, proposal, without=[ballot for other, ballot in own.items() if other != name])
+    town.meet(*names)
+
+
+def test_closers_who_closed_apart_close_once_more_together_and_nobody_is_blamed() -> None:
+    town = Town("alice", "bob", "carol")
+    everybody = ["alice", "bob", "carol"]
+    proposal = town.propose("alice", "rule", FREE)
+    town.meet(*everybody)
+    apart(town, proposal, everybody)
+    found = minute(town, proposal)
+    assert (found.state, found.round, found.equivocators) == ("open", 2, ())
+    for name in everybody:  # cut off once more
+        town.close(
+            name, proposal, without=[ballot.id for ballot in found.ballots if ballot.elector != key_of(name).public]
+        )
+    town.meet(*everybody)
+    found = minute(town, proposal)
+    assert (found.state, found.round, found.equivocators) == ("open", 3, ())
+    for name in ("alice", "carol"):
+        town.close(name, proposal)
+        town.meet(*everybody)
+    found = minute(town, proposal)
+    assert found.state == "passed" and found.in_force and found.equivocators == ()
+    assert found.outcome is not None and {closing.round for closing in found.outcome.closings} == {3}
+
+
+def test_a_round_in_which_somebody_may_still_agree_is_not_stuck_and_a_second_word_in_it_is_double() -> None:
+    town = Town("alice", "bob", "carol")
+    proposal = town.propose("alice")
+    town.meet("alice", "bob", "carol")
+    apart(town, proposal, ["alice", "bob"])
+    assert minute(town, proposal).round == 1
+    town.close("bob", proposal)
+    found = minute(town, proposal)
+    assert found.equivocators == (key_of("bob").public,) and found.round == 1
+    town.meet("alice", "bob", "carol")
+    town.close("carol", proposal)  # over both ballots: with bob's void, neither alice nor carol finds a second
+    found = minute(town, proposal)
+    assert (found.state, found.round) == ("open", 2)
+    town.meet("alice", "bob", "carol")
+    for name in ("bob", "alice"):
+        town.close(name, proposal)
+        town.meet("alice", "bob")
+    assert minute(town, proposal).state == "passed"
+
+
+def test_no_stuck_round_is_reopened_and_no_outcome_undone_by_whoever_closes_later() -> None:
+    town = Town("alice", "bob", "carol")
+    everybody = ["alice", "bob", "carol"]
+    proposal = town.propose("alice")
+    town.meet(*everybody)
+    apart(town, proposal, everybody)
+    ids = town.assembly().cases[proposal.id].closings
+    town.close("bob", proposal, wording=proposal.id, prev=[proposal.id], claim=lambda some: some[:1])  # on an old past
+    assert minute(town, proposal).round == 2 and len(ids) == 3
+    for name in ("alice", "carol"):
+        town.close(name, proposal)
+        town.meet("alice", "carol")
+    before = minutes(town.assembly("carol"))
+    town.close("alice", proposal, prev=[ids[0].id], claim=lambda some: some[:1])
+    assert revised(before, minutes(town.assembly())) == []
+    assert minute(town, proposal).state == "passed"
+
+
 def test_a_founder_who_votes_alone_on_the_time_before_the_others_joined_decides_nothing() -> None:
     town = Town("alice", "bob", "carol", "dave")
     founding = next(iter(town.records))
@@ -227,6 +298,130 @@ def test_who_is_removed_before_a_proposal_does_not_vote_on_it() -> None:
     found = minute(town, proposal)
     assert found.electorate == 3
     assert codes(found) == {"no_elector": 1}
+
+
+VOTE = {"rule": "join", "params": {"policy": "vote"}}
+
+
+def names(town: Town, person: str | None = None) -> set[bytes]:
+    """The keys that are members."""
+    assembly = town.assembly(person)
+    return set(assembly.pasts.members(assembly.pasts.all))
+
+
+def welcome(town: Town, who: str, by: str = "alice") -> None:
+    """An invite of this very key, and a join by it."""
+    invite = town.write(by, acts.invite(key_of(who).public, stamp_bits=0))
+    town.seen.setdefault(who, {}).update(town.seen[by])
+    joining = acts.join_by_invitation(
+        town.commons, invite.id, key_of(who).public, key_of(who), recovery=bytes(32), stamp=bytes(8)
+    )
+    town.write(who, joining, prev=[invite.id])
+    town.meet(by, who)
+
+
+def test_where_members_vote_on_who_comes_in_no_one_person_lets_anybody_in() -> None:
+    town = Town("alice", join="vote")
+    town.bring("eve")
+    town.meet("alice", "eve")
+    charter = judge(town.records.values(), town.commons)
+    assert key_of("eve").public in charter.admitted, "the sets take her"
+    assert not charter.is_member(key_of("eve").public) and [one.how for one in charter.former] == ["unseated"]
+    assert charter.join == "vote" and [e.public for e in charter.entrances if e.public] == []
+    forged = town.propose("eve", "admit", {"person": key_of("mallory").public}, closers=["alice"], k=1, quorum=1)
+    assert town.assembly().cases[forged.id].fault == "no_member"
+    town.decide(town.propose("alice", "admit", {"person": key_of("bob").public}), ["alice"])
+    welcome(town, "bob")
+    assert names(town) == {key_of(name).public for name in ("alice", "bob")}
+    town.decide(town.propose("bob", "admit", {"person": key_of("eve").public}), ["alice", "bob"])
+    assert key_of("eve").public not in names(town), "she came in before the vote: by another door she is in"
+    welcome(town, "eve", "bob")
+    charter = judge(town.records.values(), town.commons)
+    assert charter.is_member(key_of("eve").public) and charter.former == ()
+
+
+def test_no_invite_from_before_a_vote_and_none_dated_back_gets_past_it_and_who_was_in_stays() -> None:
+    town = Town("alice", "bob", "carol")
+    everybody = ["alice", "bob", "carol"]
+    old = town.write("bob", acts.invite(TOKEN.public, stamp_bits=0))
+    town.meet(*everybody)
+    town.decide(town.propose("alice", "rule", VOTE), everybody)
+    assert names(town) == {key_of(name).public for name in everybody}
+    back = town.write("bob", acts.invite(TOKEN.public, stamp_bits=0), prev=[old.id])
+    for who, invite in (("eve", old), ("mallory", back)):
+        town.join(who, invite.id)
+    charter = judge(town.records.values(), town.commons)
+    assert names(town) == {key_of(name).public for name in everybody} == {member.key for member in charter.members}
+    assert charter.join == "vote" and {one.how for one in charter.former} == {"unseated"}
+    assert {key for key, some in charter.limits.items() if some == (frozenset(),)} == {
+        key_of("eve").public, key_of("mallory").public
+    }  # fmt: skip
+
+
+def test_strangers_whom_no_vote_let_in_are_no_larger_assembly() -> None:
+    town = Town("alice", "bob", join="vote", rules={"closing": {"closers": 1, "needed": 1}})
+    proposal = town.propose("alice", "rule", FREE)
+    town.decide(proposal, ["alice"])
+    assert town.assembly().rules().params("licence")["expression"] == "CC0-1.0"
+    for number in range(5):
+        town.bring(f"sybil {number}", by="bob")
+    town.write("bob", bodies.seen())
+    town.propose("alice")
+    assert town.assembly().rules().params("licence")["expression"] == "CC0-1.0"
+
+
+def test_where_stewards_invite_an_invite_of_somebody_else_seats_nobody() -> None:
+    town = Town("alice", rules={"invite": {"by": "stewards"}})
+    town.bring("bob")
+    town.meet("alice", "bob")
+    town.bring("eve", by="bob")
+    town.meet("alice", "bob", "eve")
+    charter = judge(town.records.values(), town.commons)
+    assert names(town) == {key_of(name).public for name in ("alice", "bob")} == {one.key for one in charter.members}
+    assert charter.inviting == "stewards" and {e.author for e in charter.entrances if e.public} == {
+        key_of("alice").public
+    }
+
+
+def test_an_invite_that_is_in_no_set_is_no_entrance_and_stops_nobody() -> None:
+    town = Town("alice", "bob", rules={"invite": {"by": "stewards"}})
+    town.write("alice", acts.purge([key_of("bob").public]))
+    town.bring("eve", by="bob")  # who has not heard of it
+    town.write("eve", acts.invite(TOKEN.public, stamp_bits=0))
+    charter = judge(town.records.values(), town.commons)
+    assert {e.author for e in charter.entrances} == {key_of("alice").public}
+
+
+def test_members_open_what_was_closed_and_close_what_was_open() -> None:
+    town = Town("alice", "bob")
+    town.decide(town.propose("alice", "rule", {"rule": "join", "params": {"policy": "open"}}), ["alice", "bob"])
+    opening = town.write("bob", acts.open_joining(stamp_bits=0))
+    town.meet("alice", "bob")
+    charter = judge(town.records.values(), town.commons)
+    assert charter.join == "open" and [e.author for e in charter.entrances if e.public is None] == [
+        key_of("bob").public
+    ]
+    town.write("carol", acts.join_open(recovery=bytes(32), stamp=bytes(8)), prev=[opening.id])
+    town.meet("alice", "bob", "carol")
+    town.decide(town.propose("carol", "rule", VOTE), ["alice", "bob", "carol"])
+    town.write("eve", acts.join_open(recovery=bytes(32), stamp=bytes(8)), prev=[opening.id])
+    charter = judge(town.records.values(), town.commons)
+    assert {one.key for one in charter.members} == {key_of(name).public for name in ("alice", "bob", "carol")}
+    assert charter.join == "vote" and charter.open_entrance() is None
+
+
+def test_what_members_vote_of_licence_and_announcing_is_what_the_charter_shows() -> None:
+    town = Town("alice", "bob")
+    town.decide(town.propose("alice", "rule", FREE), ["alice", "bob"])
+    town.decide(town.propose("bob", "rule", {"rule": "announcing", "params": {"announced": True}}), ["alice", "bob"])
+    charter = judge(town.records.values(), town.commons)
+    assert (charter.licence, charter.announced) == ("CC0-1.0", True)
+    grown = None
+    for record in town.records.values():
+        grown = judge([record], town.commons) if grown is None else grown.grown([record]) or judge(
+            [r for r in town.records.values() if r.header.time <= record.header.time], town.commons
+        )  # fmt: skip
+    assert grown is not None and (grown.digest, grown.heads) == (charter.digest, charter.heads)
 
 
 def test_many_ballots_are_gathered_on_sheets_and_none_counts_twice() -> None:

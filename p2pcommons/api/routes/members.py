@@ -56,10 +56,24 @@ async def _keep(call: Call) -> web.StreamResponse:
     return answer(await call.commons.keep_words(call.arguments["id"], body["key"], entries=body["entries"]), status=201)
 
 
+async def _admit(call: Call) -> web.StreamResponse:
+    return answer(await call.commons.admit(call.arguments["id"], call.body["key"]), status=201)
+
+
 OPERATIONS: Final = (
     Operation(
         "GET", "/api/v1/commons/{id}/members", "listMembers", "Who is in, who are stewards, and by which ways one comes in",
         _list, answer=MembersInfo, parameters=(COMMONS_ID,), refusals={404: "`unknown-commons`: not followed here", 409: "`commons-waiting`"},
+    ),
+    Operation(
+        "POST", "/api/v1/commons/{id}/admissions", "admitMember",
+        "Let a key in, after a vote or where one may invite: its node joins by itself, with no line to send", _admit,
+        answer=ActInfo, status=201, needs=Grant.OWN, parameters=(COMMONS_ID,),
+        refusals={
+            403: "`not-a-member`, `not-a-steward`", 404: _UNKNOWN,
+            409: "`already-a-member`; `not-voted`: no vote lets this key in; `commons-waiting`",
+        },
+        body=Fields((Member("key", KEY, "theirs", required=True),)),
     ),
     Operation(
         "POST", "/api/v1/commons/{id}/purge", "purgeMembers",
