@@ -398,7 +398,9 @@ class _Desk:
         if look:
             charter = judge(self._records, self._commons)
             folded = Folded([one for one in self._records if one.id in charter.set_ids], charter)
-            self.moment = Moment(charter, folded.grounds, folded.assembly, folded.minutes, {}, self.moment.texts)
+            self.moment = self.moment._replace(
+                charter=charter, grounds=folded.grounds, assembly=folded.assembly, minutes=folded.minutes
+            )
         return record.id
 
 

@@ -58,7 +58,10 @@ class Sittings:
         self._kept[host.number] = _Kept(life, folded)
         if before is not None and before is not folded.minutes and host.honest:
             self._changed(host, before, folded.minutes)
-        return Moment(charter, folded.grounds, folded.assembly, folded.minutes, {}, lambda hashes: {})
+        return Moment(
+            charter, folded.grounds, folded.assembly, folded.minutes, {}, lambda hashes: {},
+            lambda: folded.moderation(charter), host.store,
+        )  # fmt: skip
 
     # -- laws
 
@@ -137,7 +140,8 @@ class Sittings:
             self.met["closing twice"] += closing.closer in minute.equivocators
             if closing.recount == SAME and closing.closer not in minute.equivocators and outcome is not None:
                 cut = assembly.removals.within(moment.everything)
-                stands = closing in outcome.closings or closing.said != outcome.closings[0].said
+                other = (closing.round, closing.said) != (outcome.closings[0].round, outcome.closings[0].said)
+                stands = closing in outcome.closings or other
                 assert stands or cut.has(closing.id, closing.author), "a sound closing does nothing"
         if minute.state in ("outgrown", "reopened"):
             others = assembly.is_outgrown(case) or (minute.topic and assembly.reopened(minute.topic))
@@ -156,7 +160,7 @@ class Sittings:
                 self.met[f"{kind} that counts"] += 1
             else:
                 assert deed.id in removals.found, f"of a {kind} nobody knows what became"
-                outgrown = bool(removals.found[deed.id].larger & everything)
+                outgrown = bool(removals.found[deed.id].outgrown.bits & everything)
                 self.met[f"{kind} {'outgrown' if outgrown else 'over or undone'}"] += 1
 
 
