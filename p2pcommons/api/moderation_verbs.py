@@ -72,7 +72,7 @@ class ModerationVerbs(Protocol):
     ) -> BlockListInfo:
         """Put keys on one's own list, which all can read, and take others off.
 
-        Refused `not-a-member`, `yourself`, `nothing-named`, `unknown-reason`, `too-many`.
+        Refused `not-a-member`, `unknown-reason`; Conflict `yourself`, `nothing-named`, `too-many`.
         """
         ...
 

@@ -19,7 +19,19 @@ from p2pcommons.core.identity import did_key
 from p2pcommons.core.record import Record
 
 ENVELOPE: Final = frozenset(
-    ("id", "commons", "created_at", "updated_at", "authors", "conflicts", "offered", "sources", "withdrawn")
+    (
+        "id",
+        "commons",
+        "created_at",
+        "updated_at",
+        "authors",
+        "conflicts",
+        "offered",
+        "sources",
+        "withdrawn",
+        "hidden",
+        "lists",
+    )
 )
 """Names that only answers hold; taken and left aside where an entry comes in."""
 

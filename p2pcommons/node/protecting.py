@@ -208,14 +208,14 @@ class Protecting:
     async def change_block_list(
         self, commons: CommonsId, add: Sequence[PublicKey], remove: Sequence[PublicKey], reason: str
     ) -> BlockListInfo:
-        """Put keys on one's own list and take others off. Refused `not-a-member`, `yourself`, `unknown-reason`, `too-many`."""
+        """Put keys on one's own list and take others off. Refused `not-a-member`; Conflict `yourself`, `too-many`."""
         _check_reason(reason)
         if self._me in add:
-            raise Refused("yourself", "That is your own key: a list of yours does not hide what you write.")
+            raise Conflict("yourself", "That is your own key: a list of yours does not hide what you write.")
         if not add and not remove:
-            raise Refused("nothing-named", "Name a key to put on the list, or one to take off.")
+            raise Conflict("nothing-named", "Name a key to put on the list, or one to take off.")
         if max(len(add), len(remove)) > MODERATION_IDS_MAX:
-            raise Refused("too-many", f"At most {MODERATION_IDS_MAX} keys at a time.")
+            raise Conflict("too-many", f"At most {MODERATION_IDS_MAX} keys at a time.")
         await self._membership.ensure(commons)
         await self._check_member(commons)
         await self._write(commons, [block(dict.fromkeys(add, reason), remove)])
@@ -224,7 +224,7 @@ class Protecting:
         return (await self.block_lists(commons))[0]
 
     async def follow_list(self, commons: CommonsId, person: PublicKey, *, follow: bool) -> BlockListInfo:
-        """Go by somebody's block list on this node, or do so no more. NotFound `unknown-commons`; Refused `too-many`."""
+        """Go by somebody's block list on this node, or do so no more. NotFound `unknown-commons`; Conflict `too-many`."""
         shown = await self._read(commons, lambda moment: self._mine(moment).of(person))
         await self._follow(commons, shown, follow=follow)
         lists = await self.block_lists(commons)
@@ -266,7 +266,7 @@ class Protecting:
         lists = set(await self._followed(commons))
         (lists.add if follow else lists.discard)(person)
         if len(lists) > MODERATION_IDS_MAX:
-            raise Refused("too-many", f"A node follows at most {MODERATION_IDS_MAX} block lists of a commons.")
+            raise Conflict("too-many", f"A node follows at most {MODERATION_IDS_MAX} block lists of a commons.")
         await self._put(commons, frozenset(lists))
 
     async def _put(self, commons: CommonsId, lists: frozenset[bytes]) -> None:

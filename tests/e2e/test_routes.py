@@ -248,7 +248,7 @@ TABLE = [
     Ask(f"GET {A}/commons/{{id}}/block-lists", f"{A}/commons/{{waiting}}/block-lists", 409, "commons-waiting"),
     Ask(f"POST {A}/commons/{{id}}/block-lists", f"{A}/commons/{{commons}}/block-lists", 201, body={"add": [KEY], "reason": "spam"}),
     Ask(f"POST {A}/commons/{{id}}/block-lists", f"{A}/commons/{{commons}}/block-lists", 201, body={"remove": [KEY]}),
-    Ask(f"POST {A}/commons/{{id}}/block-lists", f"{A}/commons/{{commons}}/block-lists", 400, "nothing-named", None, {}),
+    Ask(f"POST {A}/commons/{{id}}/block-lists", f"{A}/commons/{{commons}}/block-lists", 409, "nothing-named", None, {}),
     Ask(f"POST {A}/commons/{{id}}/block-lists", f"{A}/commons/{{commons}}/block-lists", 400, "bad-field", "add", {"add": ["z6Mk"]}),
     Ask(f"POST {A}/commons/{{id}}/block-lists/follow", f"{A}/commons/{{commons}}/block-lists/follow", 200, body={"person": KEY}),
     Ask(f"POST {A}/commons/{{id}}/block-lists/follow", f"{A}/commons/{{commons}}/block-lists/follow", 400, "bad-field", "person", {}),

@@ -272,7 +272,7 @@ TABLE = [
     Ask(f"GET {LISTS}", "/api/v1/commons/{commons}/block-lists", 200),
     Ask(f"GET {LISTS}", f"/api/v1/commons/{ABSENT}/block-lists", 404, "unknown-commons"),
     Ask(f"POST {LISTS}", "/api/v1/commons/{commons}/block-lists", 201, body={"add": [K], "reason": "spam"}),
-    Ask(f"POST {LISTS}", "/api/v1/commons/{commons}/block-lists", 400, "nothing-named", body={}),
+    Ask(f"POST {LISTS}", "/api/v1/commons/{commons}/block-lists", 409, "nothing-named", body={}),
     Ask(f"POST {LISTS}", "/api/v1/commons/{commons}/block-lists", 400, "bad-field", "add", {"add": ["z6Mk"]}),
     Ask(f"POST {LISTS}", f"/api/v1/commons/{ABSENT}/block-lists", 404, "unknown-commons", body={"remove": [K]}),
     Ask(f"POST {LISTS}/follow", "/api/v1/commons/{commons}/block-lists/follow", 200, body={"person": K, "follow": False}),

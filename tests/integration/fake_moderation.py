@@ -94,7 +94,7 @@ class FakeModeration:
     ) -> BlockListInfo:
         self._check(commons)
         if not add and not remove:
-            raise Refused("nothing-named", "name a key")
+            raise Conflict("nothing-named", "name a key")
         return BlockListInfo(WHO, True, True, tuple(ListedInfo(key, reason, AT) for key in add))
 
     async def follow_block_list(self, commons: CommonsId, person: PublicKey, *, follow: bool = True) -> BlockListInfo:

@@ -189,7 +189,7 @@ async def test_a_block_list_counts_where_it_is_followed_and_says_whose(village: 
     assert (await hidden(one, entry)).hidden.lists == (me(two),)
     await one.commons.follow_block_list(commons, me(two), follow=False)
     assert await found(one, commons) == ["Four", "Réclame"]
-    await refused(two.commons.change_block_list(commons, add=[me(two)]), "yourself")
+    await refused(two.commons.change_block_list(commons, add=[me(two)]), "yourself", Conflict)
     await two.commons.change_block_list(commons, remove=[me(three)])
     assert "?" not in await found(two, commons)
     assert {(await node.commons.digest(commons)).state for node in nodes} == states, "it is in no view"

@@ -165,7 +165,7 @@ OPERATIONS: Final = (
         "POST", "/api/v1/commons/{id}/block-lists", "changeBlockList",
         "Put keys on one's own block list, which all can read, and take others off", _change_list,
         answer=BlockListInfo, status=201, needs=Grant.OWN, parameters=(COMMONS_ID,),
-        refusals={400: "`yourself`, `nothing-named`", 403: "`not-a-member`", 404: _HERE, 409: _WAITING},
+        refusals={403: "`not-a-member`", 404: _HERE, 409: f"`yourself`, `nothing-named`, `too-many`, {_WAITING}"},
         body=Fields((
             Member("add", _KEYS, "keys not to show", default=()),
             Member("remove", _KEYS, "keys to take off", default=()),
@@ -176,7 +176,7 @@ OPERATIONS: Final = (
         "POST", "/api/v1/commons/{id}/block-lists/follow", "followBlockList",
         "Not to show on this node what keys on somebody's list write, or to show it again; told to nobody", _follow_list,
         answer=BlockListInfo, needs=Grant.OWN, parameters=(COMMONS_ID,),
-        refusals={400: "`too-many`", 404: _HERE, 409: _WAITING},
+        refusals={404: _HERE, 409: f"`too-many`, {_WAITING}"},
         body=Fields((
             Member("person", KEY, "whose list", required=True),
             Member("follow", Flag(), "false: no more", default=True),
