@@ -138,6 +138,10 @@ CHECK_EVERY_MS: Final = 12 * 3600 * 1000  # how often a node asks whether it can
 SHUNNED_MS: Final = 24 * 3600 * 1000  # whoever broke the protocol is not dialled by hearsay for so long
 SHUNNED_MAX: Final = 1024  # such keys remembered
 
+# -- files (chapter 40)
+CHUNK_BYTES: Final = 64 * 1024  # of a file, under one leaf of its tree: what is lost at worst when a transfer breaks
+BLOB_BYTES_MAX: Final = 64 * 1024**3  # a file: an evening's film; its tree takes 64 MiB then
+
 # -- folds (chapters 20, 21)
 SUBJECT_RECORDS_INLINE_MAX: Final = 4096  # above this a subject's view is recomputed in the background
 FOLD_KEYS_PER_PASS: Final = 4096  # keys written twice that one pass carries: 1 KiB a record at most
