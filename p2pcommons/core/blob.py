@@ -89,7 +89,7 @@ class Tree:
 def verify(blob: bytes, size: int, start: int, leaves: Sequence[bytes], nodes: Sequence[bytes]) -> None:
     """Check that chunks with these hashes stand at `start` in the blob. FormError, with what is wrong, if not."""
     count = chunk_count(size)
-    if not (leaves and 0 <= start and start + len(leaves) <= count):
+    if not (leaves and start >= 0 and start + len(leaves) <= count):
         raise FormError("bad_range", f"chunks {start} to {start + len(leaves)} of a file of {count}")
     known = cover(count, range(start, start + len(leaves)), leaves, nodes)
     if blob_id(size, root_from(count, known)) != blob:
