@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Final
 
@@ -17,9 +18,12 @@ from aiohttp import ClientError, web
 from p2pcommons.api.auth import DOOR, Grant
 from p2pcommons.api.operation import COMMONS
 from p2pcommons.api.problems import NotReady, http_code, route_of, status_of
+from p2pcommons.api.serving import HEARTBEAT_S
+from p2pcommons.api.streams import STREAMS
 from p2pcommons.errors import NotFound, P2PCommonsError
 from p2pcommons.web import labels
-from p2pcommons.web.render import LOOKS, render, static_files
+from p2pcommons.web.live import Part, Parts, Pulse
+from p2pcommons.web.render import LOOKS, live_part, render, static_files
 from p2pcommons.web.session import SESSION_S, Denied, Session, Sessions, check_origin
 from p2pcommons.web.texts import LANGUAGES, negotiate, texts
 from p2pcommons.web.views import VIEWS, enter
@@ -48,6 +52,8 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+LIVE_HEADER: Final = "P2PCommons-Live"
+"""Sent by a page that asks for its own live part again."""
 LANGUAGE_COOKIE: Final = "p2pcommons-language"
 LOOK_COOKIE: Final = "p2pcommons-look"
 ACCEPTED_COOKIE: Final = "p2pcommons-accepted"
@@ -59,6 +65,8 @@ class Pages:
 
     def __init__(self, token: str) -> None:
         self.sessions = Sessions(token)
+        self._pulse = Pulse()
+        self._parts: Parts[str | None] = Parts()
 
     async def grant(self, request: web.Request) -> Grant:
         """What the page's cookie allows at the API, for `ApiSettings.session`."""
@@ -70,6 +78,7 @@ class Pages:
         found: list[web.AbstractRouteDef] = [
             web.get("/static/{hash}/{name}", _static),
             web.get("/favicon.ico", _icon),
+            web.get("/live", self._live),
             web.get("/language/{choice}", self._remember(LANGUAGE_COOKIE, tuple(LANGUAGES))),
             web.get("/look/{choice}", self._remember(LOOK_COOKIE, LOOKS)),
         ]
@@ -97,6 +106,8 @@ class Pages:
                 visit = self._visit(request, session, form)
                 if not (health := await visit.commons.health()).ready:
                     raise NotReady("not-ready", health.detail or "this node is starting")
+                if LIVE_HEADER in request.headers and view.method == "GET":
+                    return await self._part(visit, view)
                 if view.publishes and not visit.accepted:
                     answer = _ask_first(visit)
                 else:
@@ -158,6 +169,41 @@ class Pages:
         headers = {**HEADERS, "Content-Language": visit.texts.language}
         body = html.encode("utf-8", "replace")
         return web.Response(status=answer.status, body=body, content_type="text/html", charset="utf-8", headers=headers)
+
+    # -- pages that follow what happens
+
+    async def _live(self, request: web.Request) -> web.StreamResponse:
+        """Server-sent events: one whenever something that pages show has changed."""
+        await request.app[DOOR].admit(request, Grant.READ)
+        response = web.StreamResponse(headers={**HEADERS, "Content-Type": "text/event-stream; charset=utf-8"})
+        await response.prepare(request)
+        await request.app[STREAMS].run(request, self._beat(request, response), whole=False)
+        return response
+
+    async def _beat(self, request: web.Request, response: web.StreamResponse) -> None:
+        await response.write(b"retry: 2000\n\n")
+        async with aclosing(self._pulse.beats(request.app[COMMONS], request.app[HEARTBEAT_S])) as beats:
+            async for number in beats:
+                await response.write(b":\n\n" if number is None else b"data: %d\n\n" % number)
+
+    async def _part(self, visit: Visit, view: View) -> web.Response:
+        """The live part of a page, made once for all who ask for the same between two pulses."""
+
+        async def make() -> Part[str | None]:
+            answer = await view.show(visit)
+            if not isinstance(answer, Page) or answer.status >= HTTPStatus.BAD_REQUEST:
+                return Part(None, True)
+            part = live_part(render(visit, answer.template, answer.values))
+            mark = visit.session.form_token if visit.session else ""
+            return Part(part, part is None or bool(mark and mark in part))
+
+        key = (visit.request.path_qs, visit.texts.language, "may write" if visit.may_write else "")
+        part = await self._parts.get(self._pulse.number, key, visit.session.value if visit.session else "", make)
+        if part is None:
+            return web.Response(status=HTTPStatus.NO_CONTENT, headers=HEADERS)
+        headers = {**HEADERS, "Content-Language": visit.texts.language, "Cache-Control": "no-store"}
+        body = part.encode("utf-8", "replace")
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
 
     def _keep_session(self, response: web.Response, session: Session) -> None:
         _keep(response, self.sessions.cookie, session.value, SESSION_S)

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 LOOKS: Final = ("auto", "light", "dark")
-_TYPES: Final = {"css": "text/css", "svg": "image/svg+xml"}
+_TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_LIVE: Final = ("<!--live-->", "<!--/live-->")
+"""Around the part of a page that follows what happens."""
 
 
 class Static(NamedTuple):
@@ -86,6 +88,12 @@ def environment() -> Environment:
         accepted_name=ACCEPTED,
     )
     return made
+
+
+def live_part(html: str) -> str | None:
+    """The part of a page that follows what happens; None where it has none."""
+    start, stop = (html.find(mark) for mark in _LIVE)
+    return html[start + len(_LIVE[0]) : stop] if 0 <= start < stop else None
 
 
 def _shown(value: Any) -> Any:
