@@ -14,12 +14,14 @@ from vectors_records import NOW_MS, bytes_of
 
 from p2pcommons.commons import assembly_bodies as bodies
 from p2pcommons.commons import charter_bodies as acts
+from p2pcommons.commons import organisation_bodies as organisations
 from p2pcommons.commons import removal_bodies as removals
 from p2pcommons.commons.assembly import assemble
 from p2pcommons.commons.assembly_bodies import read_assembly
 from p2pcommons.commons.charter_bodies import Made
 from p2pcommons.commons.discussion import COMMENT, discuss
 from p2pcommons.commons.minutes import minutes, minutes_hash, minutes_value, people_value
+from p2pcommons.commons.organisation_bodies import read_declaration
 from p2pcommons.commons.removal_bodies import read_removal
 from p2pcommons.commons.written import body_text, text_hash
 from p2pcommons.core.encoding import encode, encode_body
@@ -29,9 +31,12 @@ from p2pcommons.errors import FormError
 Case = dict[str, Any]
 ABOUT = {
     "assembly": "commons, records ([{header, salt, body}]) -> the canonical minutes, their hash (ASSEMBLY-4 to ASSEMBLY-22, ASSEMBLY-27)",
-    "assembly_fits": "kind, body (canonical bytes) -> whether the body fits its kind (ASSEMBLY-1 to ASSEMBLY-3, CHARTER-27)",
+    "assembly_fits": "kind, body (canonical bytes) -> whether the body fits its kind (ASSEMBLY-1 to ASSEMBLY-3, CHARTER-27, "
+    "CHARTER-39)",
     "removal": "commons, records (as in assembly) -> members ([key, all keys] of each), stewards, the removals and "
     "leavings that count, the ids of records that are cut, all ascending (CHARTER-28 to CHARTER-37)",
+    "organisation": "commons, records (as in assembly) -> the organisations, ascending: key, how many approve at least, and "
+    "[id, the keys named, quorum] of each declaration in force (CHARTER-39 to CHARTER-41)",
     "text": "body (canonical bytes) of a text.write -> its hash, and the text, null where it does not fit (ASSEMBLY-24)",
     "discussion": "records of plane 1 about one proposal ([{header, salt, body}]), gone (ids that do not count, or that an "
     "erasure names) -> the comments shown, in order: [id, text, what it answers or null] (ASSEMBLY-25, ASSEMBLY-26)",
@@ -128,13 +133,21 @@ def _assembly(given: Mapping[str, Any]) -> Any:
 
 def _fits(given: Mapping[str, Any]) -> Any:
     kind, body = given["kind"], bytes.fromhex(given["body"])
-    return {"fits": read_assembly(kind, body) is not None or read_removal(kind, body) is not None}
+    return {"fits": any(read(kind, body) is not None for read in (read_assembly, read_removal, read_declaration))}
 
 
 def _removal(given: Mapping[str, Any]) -> Any:
     value = people_value(assemble(_records(given), bytes.fromhex(given["commons"])))
     shown = {name: [one.hex() for one in value[name]] for name in ("counting", "cut", "stewards")}
     return {**shown, "members": [[key.hex(), [one.hex() for one in keys]] for key, keys in value["members"]]}
+
+
+def _organisation(given: Mapping[str, Any]) -> Any:
+    value = people_value(assemble(_records(given), bytes.fromhex(given["commons"]))).get("organisations", [])
+    return [
+        [key.hex(), needed, [[one.hex(), [each.hex() for each in people], quorum] for one, people, quorum in declared]]
+        for key, needed, declared in value
+    ]
 
 
 def _text(given: Mapping[str, Any]) -> Any:
@@ -149,7 +162,7 @@ def _discussion(given: Mapping[str, Any]) -> Any:
 
 
 OPERATIONS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "assembly": _assembly, "assembly_fits": _fits, "removal": _removal, "text": _text, "discussion": _discussion,
+    "assembly": _assembly, "assembly_fits": _fits, "removal": _removal, "organisation": _organisation, "text": _text, "discussion": _discussion,
 }  # fmt: skip
 
 
@@ -207,6 +220,27 @@ class Cases:
                 raise AssertionError(f"{name}: the order of records changes something")
         self.cases.append({"name": name, "op": "removal", "in": given, **answered})
 
+    def organisation(self, name: str, hall: Hall, **wanted: str) -> None:
+        """`wanted`: by person, how many approve, and the names of the declarations in force."""
+        records = [
+            {"header": r.header_bytes.hex(), "salt": (r.salt or b"").hex(), "body": (r.body or b"").hex()}
+            for r in hall.named.values()
+        ]
+        given = {"commons": hall.commons.hex(), "records": records}
+        answered = answer("organisation", given)
+        names = {record.id.hex(): one for one, record in hall.named.items()}
+        persons = {KEYS[person].public.hex(): person for person in (*hall.people, "eve")}
+        said = {
+            persons[key]: " ".join([str(needed), *sorted(names[one] for one, _, _ in declared)])
+            for key, needed, declared in answered["out"]
+        }
+        if said != wanted:
+            raise AssertionError(f"{name}: {said}, not {wanted}")
+        for order in (records[::-1], records * 2):
+            if answer("organisation", {**given, "records": order}) != answered:
+                raise AssertionError(f"{name}: the order of records changes something")
+        self.cases.append({"name": name, "op": "organisation", "in": given, **answered})
+
     def text(self, name: str, text: str | None, body: Any) -> None:
         """`text`: what people read; None where the body does not fit."""
         given = {"body": encode_body(body).hex()}
@@ -255,6 +289,7 @@ def vectors() -> dict[str, Any]:
         _removals,
         _rounds,
         _seating,
+        _organisations,
         _texts,
         _discussions,
     ):
@@ -647,6 +682,82 @@ def _seating(cases: Cases) -> None:
     cases.removal("voted in: not by that door", hall, "alice bob carol dave", cut="eve")
     hall.invite("j", "dave", ["alice closes a", "bob closes a"]).join("eve", "j", "again")
     cases.removal("but by another", hall, "alice bob carol dave eve")
+
+
+def _organisations(cases: Cases) -> None:
+    key = bytes_of("a key")
+    for name, fits, body in (
+        ("an organisation", True, {"people": [key], "quorum": 1}),
+        ("without people", False, {"quorum": 1}),
+        ("without a quorum", False, {"people": [key]}),
+        ("of nobody", False, {"people": [], "quorum": 1}),
+        ("of 25", False, {"people": [bytes_of(str(at)) for at in range(25)], "quorum": 1}),
+        ("of who is no key", False, {"people": [key[:31]], "quorum": 1}),
+        ("a quorum of none", False, {"people": [key], "quorum": 0}),
+        ("more than there are", False, {"people": [key, key], "quorum": 2}),
+        ("a quorum of true", False, {"people": [key], "quorum": True}),
+    ):
+        cases.fits(f"organisation: {name}", fits, organisations.DECLARE, body)
+
+    def named(*people: str, quorum: int = 2) -> Made:
+        return organisations.declare([KEYS[who].public for who in people], quorum)
+
+    def hall(*people: str, **rules: Any) -> Hall:
+        """dave is an organisation of alice, bob and carol, by two of them."""
+        made = _hall(**rules)
+        made.write("o", "dave", made.latest, named(*(people or ("alice", "bob", "carol"))))
+        made.latest = ["o"]
+        return made
+
+    def voted(by: str, people: str = "alice bob carol") -> Hall:
+        made = hall(*people.split()).propose("p", "bob")
+        choice = bodies.cast(made.named["p"].id, text_of("p"), "for")
+        names = by.split()
+        for who in names:
+            made.write(f"{who}'s yes", who, ["p"], acts.approve(made.commons, choice))
+        made.write("dave's", "dave", ["p", *(f"{who}'s yes" for who in names)], choice)
+        counted = ["dave's"] if len(set(names) & {"alice", "bob", "carol"}) >= 2 else []
+        yes = [f"{who}'s yes" for who in names]
+        for closer in ("alice", "bob"):
+            made.close(f"{closer} closes", closer, "p", ["dave's"], counted, prev=yes)
+        return made
+
+    cases.organisation("nobody is one", _hall())
+    cases.organisation("a member is", hall(), dave="2 o")
+    cases.organisation("the rule asks for more", hall(organisations={"needed": 3}), dave="3 o")
+    cases.assembly("an organisation votes, by nobody", voted(""), p="failed")
+    cases.assembly("by one", voted("carol"), p="failed")
+    cases.assembly("by two", voted("alice carol"), p="passed")
+    two = hall().propose("p", "dave")
+    act = Made(bodies.PROPOSE, two.named["p"].content())
+    cases.assembly("an organisation proposes, by nobody", two, p="disorder:unapproved")
+    for who in ("alice", "bob"):
+        two.write(f"{who}'s yes", who, ["o"], acts.approve(two.commons, act))
+    two.write("q", "dave", ["alice's yes", "bob's yes"], act)
+    cases.assembly("an organisation proposes, by two", two, p="disorder:unapproved", q="open")
+    left = hall().write("l", "dave", ["o"], removals.leave(KEYS["dave"].public))
+    cases.removal("an organisation leaves, by nobody", left, "alice bob carol dave")
+    changed = hall().write("n", "dave", ["o"], named("alice", "eve"))
+    cases.organisation("other people, by nobody", changed, dave="2 o")
+    for who in ("alice", "bob"):
+        changed.write(f"{who}'s yes", who, ["n"], acts.approve(changed.commons, named("alice", "carol")))
+    changed.write("m", "dave", ["alice's yes", "bob's yes"], named("alice", "carol"))
+    cases.organisation("other people, by those before", changed, dave="2 m")
+    apart = hall().write("n", "dave", ["bob", "carol", "dave"], named("bob", "carol"))
+    cases.organisation("two declarations apart", apart, dave="2 n o")
+    stranger = _hall().write("o", "eve", ["bob"], named("bob", "carol"))
+    cases.organisation("a stranger is none", stranger)
+    each = hall("alice", "carol", "dave").write("n", "carol", ["o"], named("dave", "bob"))
+    for who, other in (("carol", "dave"), ("dave", "carol")):
+        act = Made(bodies.PROPOSE, _hall().propose("p", who).named["p"].content())
+        each.write(f"{other} for {who}", other, ["n"], acts.approve(each.commons, act))
+        each.write(f"alice for {who}", "alice", ["n"], acts.approve(each.commons, act))
+        each.write(f"p of {who}", who, [f"{other} for {who}", f"alice for {who}"], act)
+    cases.assembly(
+        "organisations that name each other and themselves",
+        each,
+        **{"p of carol": "disorder:unapproved", "p of dave": "disorder:unapproved"},
+    )
 
 
 def _texts(cases: Cases) -> None:

@@ -20,6 +20,8 @@ from p2pcommons.commons.grounding import Grounds, ground
 from p2pcommons.commons.matters import Effect, Topic, read_effect
 from p2pcommons.commons.membership import Membership
 from p2pcommons.commons.order import RULE, effect_fault, fault, is_succession
+from p2pcommons.commons.organisation_bodies import Declare
+from p2pcommons.commons.organisations import Organisations
 from p2pcommons.commons.outgrowing import Outgrowing, Outgrown
 from p2pcommons.commons.pasts import Arrival, Deed, Pasts, Sight, ancestors
 from p2pcommons.commons.removal import Removals
@@ -75,6 +77,8 @@ class Assembly:
         self.removals.outgrown, self.removals.unseated = self._removal_outgrown, self.seats.unseated
         self.pasts.unseated = self.seats.unseated
         self.pasts.cut_in = self.removals.within
+        self.organisations = Organisations(self.pasts, grounds, self._needed)
+        self.pasts.casts, self.removals.agreed = self.organisations.casts, self.organisations.agreed
         self._grounds, self._membership = grounds, membership
         self._outgrowing = Outgrowing(self.pasts.persons, self.pasts.after(grounds.records.values()))
         for event in self.pasts.events:
@@ -197,14 +201,18 @@ class Assembly:
             self._saw(event)
             return
         deed = event
-        if isinstance(deed.form, Open):
+        if isinstance(deed.form, Close):  # a recount: what an organisation closes needs nobody's approval
+            self._close(deed, deed.form)
+        elif isinstance(deed.form, Declare):
+            self.organisations.add(deed, deed.form)
+        elif isinstance(deed.form, Open):
             self._open(deed, deed.form)
+        elif self._approved(deed) is False:
+            self.removals.refuse(deed)
         elif isinstance(deed.form, Amend):
             self._amend(deed, deed.form)
         elif isinstance(deed.form, Answer):
             self._answer(deed, deed.form)
-        elif isinstance(deed.form, Close):
-            self._close(deed, deed.form)
         elif isinstance(deed.form, Leave | Remove | Keep):
             self.removals.add(deed, deed.form)
 
@@ -241,7 +249,9 @@ class Assembly:
         case = Case(deed, form, members)
         self.cases[deed.id] = case
         rules = self.rules(deed.past)
-        case.fault = fault(case, rules, lambda: self._silence(case, rules), self._is_offered(deed.past))
+        case.fault = fault(
+            case, rules, self._approved(deed), lambda: self._silence(case, rules), self._is_offered(deed.past)
+        )
         if case.fault is not None:
             return
         case.wordings[deed.id] = Wording(deed.id, deed.bit, deed.past, form.text, form.effect)
@@ -264,6 +274,14 @@ class Assembly:
         offer = self.offers.get(form.amendment or b"")
         if offer is not None and offer.deed.bit & deed.past:
             offer.own = True
+
+    def _approved(self, deed: Deed) -> bool | None:
+        """Whether the people of the organisation that wrote this approved of it; None where no organisation did."""
+        return self.organisations.speaks(self._grounds.records[deed.id], deed.past)
+
+    def _needed(self, within: int) -> int:
+        """How many of its people an organisation acts by, at least."""
+        return int(self.rules(within).params("organisations")["needed"])
 
     def _is_offered(self, past: int) -> Callable[[bytes], bool]:
         return lambda amendment: amendment in self.offers and bool(self.offers[amendment].deed.bit & past)

@@ -6,7 +6,7 @@ never late here, only gathered or not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import NamedTuple
 
 from p2pcommons.commons.assembly_bodies import Choice
@@ -18,6 +18,7 @@ DOUBLE = "double"  # other than another of the person: neither counts
 REPLACED = "replaced"
 LAPSED = "lapsed"  # on another wording
 NO_ELECTOR = "no_elector"
+UNAPPROVED = "unapproved"  # of an organisation whose people did not approve of it
 UNFIT = "unfit"  # names in `prev` or as text what it must not
 
 
@@ -36,23 +37,29 @@ def judge_ballots(
     texts: Mapping[bytes, bytes],
     let_in: Mapping[bytes, bytes],
     elector: Callable[[Ballot], bytes | None],
+    casts: Callable[[Ballot], bool | None] = lambda ballot: None,
+    approving: Container[bytes] = (),
 ) -> list[Verdict]:
     """What becomes of each ballot, ascending by id.
 
     `wording`: the record voted on; `texts`: the text's hash of each wording of this proposal, by record id; `let_in`:
-    the key that each door lets in; `elector`: whose ballot it is.
+    the key that each door lets in; `elector`: whose ballot it is; `casts`: whether the people of the organisation that cast
+    it approved of it, None where nobody has to; `approving`: the ids of approvals, which such a ballot names besides.
     """
     found: list[Verdict] = []
     voting: dict[bytes, list[Ballot]] = {}
     for ballot in ballots:
         person = elector(ballot)
         on = [one for one in ballot.prev if one in texts]
-        doors = [one for one in ballot.prev if one not in texts]
+        approved = casts(ballot)
+        doors = [one for one in ballot.prev if one not in texts and (approved is None or one not in approving)]
         own_doors = [let_in.get(door) for door in doors] in ([], [ballot.author])
         if person is None:
             code = NO_ELECTOR
         elif len(on) != 1 or texts[on[0]] != ballot.form.text or not own_doors:
             code = UNFIT
+        elif approved is False:
+            code = UNAPPROVED
         elif on[0] != wording:
             code = LAPSED
         else:

@@ -135,7 +135,7 @@ class Case:
         def elector(ballot: Ballot) -> bytes | None:
             return self.elector(ballot.author, ballot.past, pasts)
 
-        return judge_ballots(ballots, wording, texts, pasts.let_in, elector)
+        return judge_ballots(ballots, wording, texts, pasts.let_in, elector, pasts.casts, pasts.approving)
 
     def trial(self, verdicts: list[Verdict]) -> Tally:
         """What these ballots would come to."""

@@ -11,9 +11,10 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from p2pcommons.commons.assembly import Assembly
-from p2pcommons.commons.ballots import LAPSED, NO_ELECTOR, UNFIT, Verdict
+from p2pcommons.commons.ballots import LAPSED, NO_ELECTOR, UNAPPROVED, UNFIT, Verdict
 from p2pcommons.commons.closings import Case, Closing, Outcome
 from p2pcommons.commons.matters import Topic
+from p2pcommons.commons.organisations import shown
 from p2pcommons.commons.pasts import Ballot
 from p2pcommons.commons.rules import Rules
 from p2pcommons.commons.tally import Tally
@@ -128,17 +129,20 @@ def minutes_value(some: Minutes) -> dict[str, Any]:
 
 
 def people_value(assembly: Assembly) -> dict[str, Any]:
-    """Who is in after removals, and what these cut, as a canonical value (CHARTER-27 to CHARTER-33)."""
+    """Who is in after removals, and what these cut, as a canonical value (CHARTER-27 to CHARTER-33), and which
+    members are organisations (CHARTER-40)."""
     everything = assembly.pasts.all
     cut = assembly.removals.within(everything)
     persons: dict[bytes, list[bytes]] = {}
     for key, person in assembly.pasts.members(everything).items():
         persons.setdefault(person, []).append(key)
+    organisations = shown(assembly.organisations.all(everything))
     return {
         "counting": sorted(cut.counting),
         "cut": sorted(cut.ids | assembly.written_by(cut.unseated)),
         "members": [[person, sorted(persons[person])] for person in sorted(persons)],
         "stewards": sorted(assembly.removals.stewards(everything, cut)),
+        **({"organisations": organisations} if organisations else {}),
     }
 
 
@@ -163,7 +167,9 @@ def _minute(assembly: Assembly, case: Case, cast: Iterable[Ballot], amendments: 
         trial = case.trial(verdicts) if len(current) == 1 else None
         return ("open" if len(current) == 1 else "split"), None, verdicts, (), trial, current, amendments
     gathered = outcome.closings[0].gathered
-    late = tuple(v.id for v in verdicts if v.id not in gathered and v.code not in (NO_ELECTOR, UNFIT, LAPSED))
+    late = tuple(
+        v.id for v in verdicts if v.id not in gathered and v.code not in (NO_ELECTOR, UNFIT, UNAPPROVED, LAPSED)
+    )
     counted = {v.id: v for v in case.judge(on, gathered, pasts)}
     shown = [counted.get(verdict.id, verdict) for verdict in verdicts]
     state = "failed" if not outcome.tally.passed else "outgrown" if assembly.is_outgrown(case) else "passed"

@@ -119,6 +119,8 @@ class Moderating:
         past = pasts.past(record)
         if past is None:
             return None
+        if record.header.kind in HIDING and self._assembly.organisations.speaks(record, past) is False:
+            return None  # CHARTER-42
         return Who(
             self._shown.get(author, author),
             author in pasts.members(past),

@@ -12,21 +12,23 @@ from p2pcommons.commons.succession import Silence
 
 RULE: Final = "rule"
 FAULTS: Final = (
-    "no_member", "closers", "method", "not_silent", "quorum", "params", "version", "not_by_vote", "no_amendment",
+    "no_member", "unapproved", "closers", "method", "not_silent", "quorum", "params", "version", "not_by_vote", "no_amendment",
 )  # fmt: skip
 
 
 def fault(
-    case: Case, rules: Rules, silent: Callable[[], Silence], is_offered: Callable[[bytes], bool]
+    case: Case, rules: Rules, approved: bool | None, silent: Callable[[], Silence], is_offered: Callable[[bytes], bool]
 ) -> str | None:  # ASSEMBLY-5
     """Why a proposal is out of order, one of FAULTS: the first that holds.
 
-    `rules`: those in force in its past; `silent`: who went silent there; `is_offered`: whether an amendment is
-    offered there.
+    `rules`: those in force in its past; `approved`: whether the people of the organisation that proposes approved of it,
+    None where none does; `silent`: who went silent there; `is_offered`: whether an amendment is offered there.
     """
     form = case.form
     if case.deed.author not in case.electors:
         return "no_member"
+    if approved is False:
+        return "unapproved"
     if (len(case.closers), form.k) != rules.closing(case.electorate) or len(form.closers) != len(case.closers):
         return "closers"
     decision = rules.decision(form.matter)

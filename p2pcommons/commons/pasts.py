@@ -14,6 +14,7 @@ from p2pcommons.commons.cuts import NOTHING, Cut
 from p2pcommons.commons.doors import APPROVE, Approval, Invite, read_form
 from p2pcommons.commons.grounding import Grounds
 from p2pcommons.commons.membership import Membership
+from p2pcommons.commons.organisation_bodies import Declare, read_declaration
 from p2pcommons.commons.removal_bodies import RemovalForm, read_removal
 from p2pcommons.core.record import Record
 
@@ -26,7 +27,7 @@ class Deed(NamedTuple):
     past: int  # bits among its ancestors
     author: bytes
     time: int
-    form: AssemblyForm | RemovalForm
+    form: AssemblyForm | RemovalForm | Declare
     prev: tuple[bytes, ...]
 
 
@@ -75,18 +76,22 @@ class Pasts:
         "_following",
         "_members",
         "_membership",
+        "_people",
         "_persons",
         "_reach",
         "_ways",
         "all",
         "approvals",
+        "approving",
         "ballots",
+        "casts",
         "cut_in",
         "deeds",
         "door_pasts",
         "events",
         "let_in",
         "sheets",
+        "signed",
         "unseated",
         "who",
     )
@@ -97,13 +102,17 @@ class Pasts:
         self.ballots: dict[bytes, Ballot] = {}
         self.sheets: dict[bytes, tuple[bytes, ...]] = {}  # what each names
         self.approvals: dict[bytes, list[Approved]] = {}  # by what they approve
+        self.approving: dict[bytes, int] = {}  # the bit of each
+        self.signed: dict[bytes, dict[bytes, int]] = {}  # their bits, by what they approve and by author
         self.let_in = {door.id: door.key for door in grounds.doors}
         self.door_pasts: dict[bytes, int] = {}
         self.cut_in: Callable[[int], Cut] = lambda within: NOTHING  # what removals of a past cut
         self.unseated: Callable[[int], int] = lambda within: 0  # joins of a past that seat nobody
+        self.casts: Callable[[Ballot], bool | None] = lambda ballot: None  # whether an organisation that cast it may
         self._ways = {door.id: grounds.ways[door.way] for door in grounds.doors if door.id != door.way}
         self._membership = membership
         self._persons: dict[int, int] = {}
+        self._people: dict[int, Mapping[bytes, bytes]] = {}
         self._members: dict[tuple[int, frozenset[bytes]], Mapping[bytes, bytes]] = {}
         bits = {one.id: one.bit for some in (grounds.doors, grounds.acts) for one in some}
         doors = _union(bits[door.id] for door in grounds.doors)
@@ -164,8 +173,10 @@ class Pasts:
     def _take(self, record: Record, past: int, bit: int) -> bool:
         """Sort a record of these chapters; whether it is a deed, and has the bit."""
         header, body = record.header, record.body or b""
-        form: AssemblyForm | RemovalForm | None = read_assembly(header.kind, body)
-        if form is None and (form := read_removal(header.kind, body)) is None:
+        form: AssemblyForm | RemovalForm | Declare | None = read_assembly(header.kind, body)
+        if form is None:
+            form = read_removal(header.kind, body) or read_declaration(header.kind, body)
+        if form is None:
             return False
         if isinstance(form, Cast):
             self.ballots[record.id] = Ballot(record.id, header.author, past, form, header.prev)
@@ -182,6 +193,9 @@ class Pasts:
         if not isinstance(form, Approval):
             return False
         self.approvals.setdefault(form.act, []).append(Approved(record.id, bit, record.header.author))
+        self.approving[record.id] = bit
+        by_author = self.signed.setdefault(form.act, {})
+        by_author[record.header.author] = by_author.get(record.header.author, 0) | bit
         return True
 
     def members(self, within: int) -> Mapping[bytes, bytes]:
@@ -193,6 +207,14 @@ class Pasts:
             people = self._membership.people(key[0])
             found = {one: person for one, person in people.items() if one not in cut.gone} if cut.gone else people
             self._members[key] = found
+        return found
+
+    def people(self, within: int) -> Mapping[bytes, bytes]:
+        """The keys admitted in this past, each with the smallest of its person, who is out or not."""
+        within &= self.who
+        found = self._people.get(within)
+        if found is None:
+            found = self._people[within] = self._membership.people(within)
         return found
 
     def persons(self, within: int) -> int:

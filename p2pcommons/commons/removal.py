@@ -62,6 +62,8 @@ class Removals:
         self.refused: dict[bytes, Deed] = {}  # without a right to it
         self.outgrown: Callable[[Deed], Outgrown] = lambda deed: NEVER
         self.unseated: Callable[[int], int] = lambda within: 0  # bits of the joins of a past that seat nobody
+        self.agreed: Callable[[bytes, int, bytes], bool | None] = lambda author, past, wanted: None
+        self._mute: dict[bytes, frozenset[bytes]] = {}  # by deed: organisations that approved, and whose people did not
         self._kept: list[tuple[Deed, frozenset[bytes]]] = []
         self._keeping: list[tuple[Deed, frozenset[bytes]]] = []  # those of them that name records of plane 0
         self._pasts, self._grounds, self._membership, self._votes = pasts, grounds, membership, votes
@@ -83,6 +85,8 @@ class Removals:
         """Judge a deed in its own past, and take it if its author had the right (CHARTER-28, CHARTER-29)."""
         members = self._pasts.members(deed.past)
         own = members.get(deed.author)
+        if not isinstance(form, Leave):
+            self._mute[deed.id] = self._muted(deed)
         if isinstance(form, Keep):
             if own is not None and self._by_stewards(deed, self.within(deed.past)):
                 self._kept.append((deed, form.ids))
@@ -99,6 +103,18 @@ class Removals:
         outgrown = self.outgrown(deed)
         self._mask |= deed.bit | outgrown.bits
         self.found[deed.id] = Removal(deed, form, outgrown, self._membership.quorum(deed.past) <= 1)
+
+    def refuse(self, deed: Deed) -> None:
+        """Take note of a deed of this chapter that its author had no right to."""
+        if isinstance(deed.form, Leave | Remove):
+            self.refused[deed.id] = deed
+
+    def _muted(self, deed: Deed) -> frozenset[bytes]:
+        """Keys of organisations that approved of a deed, and whose own people did not (CHARTER-42)."""
+        record = self._grounds.records[deed.id]
+        wanted = act_hash(self._grounds.commons, record.header.kind, record.body or b"")
+        some = (author for author, bits in self._pasts.signed.get(wanted, {}).items() if bits & deed.past)
+        return frozenset(author for author in some if self.agreed(author, deed.past, wanted) is False)
 
     def _keep(self, deed: Deed, ids: frozenset[bytes]) -> None:
         """Take note of what lets records of plane 0 count: most name records of the catalogue alone."""
@@ -208,10 +224,11 @@ class Removals:
             return False
         record = self._grounds.records[deed.id]
         wanted = act_hash(self._grounds.commons, record.header.kind, record.body or b"")
+        mute = self._mute.get(deed.id, ())
         signing = {
             one.author
             for one in self._pasts.approvals.get(wanted, ())
-            if one.bit & deed.past and not cut.has(one.id, one.author)
+            if one.bit & deed.past and one.author not in mute and not cut.has(one.id, one.author)
         }
         persons = {stewards[key] for key in {deed.author, *signing} if key in stewards}
         return len(persons) >= self._membership.quorum(deed.past)

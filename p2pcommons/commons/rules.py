@@ -125,7 +125,7 @@ _TABLE: Final = (
     Rule("announcing", {"announced": Flag(False)}),
     Rule("join", {"policy": Word(("invite", "open", "vote"), "invite")}),
     Rule("invite", {"by": Word(_MEMBERS_OR_STEWARDS, "members")}),
-    Rule("organisations", {"needed": Whole(1, 32, 2)}, promise=True),
+    Rule("organisations", {"needed": Whole(1, 32, 2)}),
     Rule("stewards", {"by": Word(("vote", "stewards"), "vote"), "least": Whole(1, 32, 2), "months": Whole(1, 120, 24)}),
     Rule("succession", {"months": Whole(6, 36, 12)}),
     # -- the resource

@@ -178,6 +178,9 @@ RECIPE_TEXT_CHARACTERS_MAX: Final = 16 * 1024  # of one text: a rule is some sen
 # -- assemblies and removals (chapters 21, 22)
 CLOSERS_MAX: Final = 31  # who may close one vote: as many as the rule `closing` allows
 BALLOT_REPLACES_MAX: Final = 32  # earlier ballots of one person that a ballot names
+ORGANISATION_PEOPLE_MAX: Final = (
+    24  # a board: approvals of all fit into the `prev` of a ballot, beside its wording and a door
+)
 EXCLUDED_MAX: Final = 512  # ballots that a closing says why it left out: 25 KiB
 WRITTEN_CHARACTERS_MAX: Final = 12_000  # of a proposal or a reason: six pages, and 48 KiB of any script fit a body
 REMOVAL_HEADS_MAX: Final = 256  # keys and planes of one person that a removal names heads of

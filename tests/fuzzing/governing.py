@@ -176,9 +176,13 @@ def assembly_seeds() -> Iterator[bytes]:
         ("member.keep", {"ids": [self_]}),
         ("charter.stewards", {"add": [other], "end": []}),
         ("member.purge", {"doors": [], "keys": [other]}),
+        ("member.organisation", {"people": sorted([me, other]), "quorum": 1}),
+        ("charter.approve", {"act": self_}),
+        ("member.ask", {"body": b"\x80", "kind": "member.leave"}),
     ]  # fmt: skip
     made = [kind.encode() + b"\0" + encode_body(body) for kind, body in sitting]
     yield joined(made)
+    yield joined([made[8], made[9], made[3], made[8].replace(me, bytes(32)), b"+" + made[8], made[0], made[10]])
     yield joined([made[6], made[4], b"+" + made[4].replace(other, me), made[5], made[3]])
 
 

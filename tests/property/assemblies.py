@@ -8,6 +8,7 @@ from towns import Town, key_of, read, text_of
 
 from p2pcommons.commons import assembly_bodies as bodies
 from p2pcommons.commons import charter_bodies as acts
+from p2pcommons.commons import organisation_bodies as organisations
 from p2pcommons.commons import removal_bodies as removals
 from p2pcommons.core.record import Record
 from p2pcommons.errors import FormError
@@ -16,20 +17,23 @@ PEOPLE = ("alice", "bob", "carol", "dave", "erin")
 STRANGERS = ("mallory", "trudy")
 
 
-def assembly_history(seed: int, length: int, removing: bool = False) -> Town:
+def assembly_history(seed: int, length: int, removing: bool = False, organised: bool = False) -> Town:
     """A town in which about `length` records were written, by people who see only some of what others wrote.
 
-    `removing`: they leave and remove each other besides.
+    `removing`: they leave and remove each other besides; `organised`: some say that they are organisations.
     """
-    return _Maker(seed, length, removing).town
+    return _Maker(seed, length, removing, organised).town
 
 
 class _Maker:
-    def __init__(self, seed: int, length: int, removing: bool) -> None:
+    def __init__(self, seed: int, length: int, removing: bool, organised: bool) -> None:
         self.dice = Random(seed)
-        self.town = Town(*PEOPLE[: self.dice.randint(2, 5)], seed=seed, join=self.dice.choice(["invite", "open"]))
+        some, join = PEOPLE[: self.dice.randint(2, 5)], self.dice.choice(["invite", "open"])
+        rules = {"organisations": {"needed": 1 + seed % 2}} if organised else None
+        self.town = Town(*some, seed=seed, join=join, rules=rules)
         self.people = [name for name in PEOPLE if name in self.town.seen]
         self.proposals: list[Record] = []
+        self.organised: dict[str, list[str]] = {}  # whom each named at some time
         steps = [
             (self.propose, 5), (self.vote, 12), (self.meet, 9), (self.close, 6), (self.amend, 4), (self.answer, 3),
             (self.stale, 4), (self.lie, 2), (self.other_person, 1), (self.stranger, 1), (self.purge, 1), (self.join, 1),
@@ -40,6 +44,8 @@ class _Maker:
                 (self.remove, 5), (self.remove_each_other, 2), (self.leave, 1), (self.keep, 1), (self.stewards, 3),
                 (self.vote_out, 2),
             ]  # fmt: skip
+        if organised:
+            steps += [(self.declare, 6), (self.ask_people, 9), (self.needed, 1)]
         while len(self.town.records) < length:
             try:
                 self.dice.choices([step for step, _ in steps], [weight for _, weight in steps])[0]()
@@ -189,6 +195,48 @@ class _Maker:
             self.town.decide(proposal, self.people)
             if matter == "remove":
                 self.town.write(person, self.removal(other))
+
+    def spoken(self) -> tuple[str, list[str]]:
+        """Somebody, and who approves of what they do: an organisation's people, most of the time."""
+        if self.organised and self.dice.random() < 0.7:
+            person = self.dice.choice(list(self.organised))
+            return person, [name for name in self.organised[person] if name in self.people]
+        return self.who(), self.dice.sample(self.people, self.dice.randint(0, len(self.people)))
+
+    def declare(self) -> None:
+        """Of anybody: themselves, each other, who is none; approved of or not; two at once."""
+        person, by = self.spoken()
+        before = self.town.heads(person)
+        people = self.dice.sample([*self.people, *self.people, *STRANGERS], self.dice.randint(1, 4))
+        self.organised[person] = [*self.organised.get(person, []), *people]
+        quorum = self.dice.randint(1, min(2, len(set(people))))
+        self.town.declare(person, people, quorum, by)
+        if self.dice.random() < 0.3:
+            made = organisations.declare([key_of(name).public for name in [*people, "erin"]], quorum)
+            self.town.write(person, made, prev=before)
+
+    def ask_people(self) -> None:
+        """An act of whoever it is, of which some approve before it is written."""
+        (person, by), dice = self.spoken(), self.dice
+        on = self.known(person, bodies.PROPOSE)
+        if on is None or dice.random() < 0.3:
+            made = bodies.propose(
+                "text", mode="majority", quorum=1, closers=[key_of("alice").public], k=1, text=text_of("a text")
+            )
+            self.town.write_together(person, made, by)
+        elif dice.random() < 0.3:
+            words = bodies.amend(on.id, text=text_of("newer"), effect={})
+            self.town.write_together(person, words, by)
+        else:
+            made = bodies.cast(on.id, text_of("a text"), dice.choice(["for", "against"]), replaces=[])
+            self.town.write_together(person, made, by, prev=[on.id])
+
+    def needed(self) -> None:
+        proposal = self.town.propose(
+            self.who(), "rule", {"rule": "organisations", "params": {"needed": self.dice.randint(1, 2)}}
+        )
+        if self.in_order(self.who(), proposal):
+            self.town.decide(proposal, self.people)
 
     def disorderly(self) -> None:
         """A proposal that does not keep to the rules."""

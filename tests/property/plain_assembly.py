@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from p2pcommons.commons.assembly_bodies import Amend, Answer, Cast, Close, Open, Sheet, ballots_root, read_assembly
 from p2pcommons.commons.charter import judge
-from p2pcommons.commons.doors import remembered_verify
+from p2pcommons.commons.doors import APPROVE, act_hash, remembered_verify
 from p2pcommons.commons.grounding import ground
 from p2pcommons.commons.matters import Effect, read_effect
+from p2pcommons.commons.organisation_bodies import read_declaration
 from p2pcommons.commons.rules import RULES, Rules, read_params
 from p2pcommons.commons.tally import tally
 from p2pcommons.core.record import Record
@@ -38,6 +39,8 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
     grounds = ground(given, commons, remembered_verify)
     structure = {one.id for one in (*grounds.doors, *grounds.acts)}  # a rotation that does not hold is no door
     forms = {i: read_assembly(r.header.kind, r.body or b"") for i, r in given.items()}
+
+    declarations = {i: form for i, r in given.items() if (form := read_declaration(r.header.kind, r.body or b""))}
 
     def of(kind: type) -> list[bytes]:
         return [i for i, form in forms.items() if isinstance(form, kind)]
@@ -70,6 +73,43 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
         found = {electors(p)[k] for k in electors(p) if author in linked and linked.get(k) == linked[author]}
         return found.pop() if len(found) == 1 else None
 
+    @cache
+    def declares(i: bytes) -> bool:
+        """Whether a declaration counts."""
+        return given[i].header.author in members(past(i)) and approved(i, ruled=False) is not False
+
+    @cache
+    def declared(person: bytes, within: Past) -> frozenset[bytes]:
+        """The declarations of a person that are in force."""
+        own = {i for i in declarations if i in within and members(within).get(given[i].header.author) == person}
+        own = {i for i in own if declares(i)}
+        return frozenset(i for i in own if not any(i in past(other) for other in own))
+
+    @cache
+    def approved(i: bytes, ruled: bool = True) -> bool | None:
+        """Whether the people of the organisation that wrote a record approved of it; None where none wrote it."""
+        within, header = past(i), given[i].header
+        person = members(within).get(header.author)
+        mine = frozenset() if person is None else declared(person, within)
+        if not mine:
+            return None
+        if len(mine) > 4:
+            return False
+        wanted = act_hash(commons, header.kind, given[i].body or b"")
+        least = rules(within).params("organisations")["needed"] if ruled else 1
+        who = {
+            given[a].header.author
+            for a in within
+            if given[a].header.kind == APPROVE and given[a].content().get("act") == wanted
+        }
+        saying = {members(within)[key] for key in who if key in members(within)}
+        saying = {one for one in saying if not declared(one, within)}
+        return all(
+            len(saying & {members(within).get(key) for key in declarations[d].people})
+            >= max(least, declarations[d].quorum)
+            for d in mine
+        )
+
     def closers(p: bytes) -> set[bytes]:
         return {electors(p)[key] for key in forms[p].closers if key in electors(p)}
 
@@ -94,6 +134,8 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
         within = past(p)
         if given[p].header.author not in electors(p):
             return "no_member"
+        if approved(p) is False:
+            return "unapproved"
         count, k = rules(within).closing(size(within))
         if len(form.closers) != count or len(closers(p)) != count or form.k != k:
             return "closers"
@@ -115,7 +157,12 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
     def counts(i: bytes) -> bool:
         """Whether an amendment counts."""
         form: Any = forms.get(i)
-        if not isinstance(form, Amend) or form.proposal not in given or not is_open(form.proposal, past(i)):
+        if (
+            not isinstance(form, Amend)
+            or approved(i) is False
+            or form.proposal not in given
+            or not is_open(form.proposal, past(i))
+        ):
             return False
         first: Any = forms[form.proposal]
         effect = read_effect(first.matter, form.content)
@@ -145,7 +192,14 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
         if isinstance(form, Amend):
             return form.proposal == p and counts(i) and own(i)
         a = form.amendment
-        if not form.take or a not in past(i) or not counts(a) or own(a) or forms[a].proposal != p:
+        if (
+            approved(i) is False
+            or not form.take
+            or a not in past(i)
+            or not counts(a)
+            or own(a)
+            or forms[a].proposal != p
+        ):
             return False
         voted = in_force(("amendment", a), past(i)) is not None and given[i].header.author in members(past(i))
         return is_open(p, past(i)) and (proposes(p, i) or voted)
@@ -166,10 +220,12 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
         by: dict[bytes, list[bytes]] = {}
         for b in gathered(c):
             doors = [x for x in given[b].header.prev if x != wording]
+            if approved(b) is not None:
+                doors = [x for x in doors if given[x].header.kind != APPROVE]
             fits = wording in given[b].header.prev and forms[b].text == text and len(doors) <= 1
             fits = fits and all(lets_in(d) == given[b].header.author for d in doors)
             person = elector(p, b)
-            if forms[b].proposal == p and fits and person is not None:
+            if forms[b].proposal == p and fits and person is not None and approved(b) is not False:
                 by.setdefault(person, []).append(b)
         found = set()
         for ballots in by.values():
@@ -244,7 +300,7 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
     @cache
     def outgrown(p: bytes, within: Past) -> bool:
         for i in within:
-            known = isinstance(forms[i], Open | Amend | Answer | Close) or i in structure
+            known = isinstance(forms[i], Open | Amend | Answer | Close) or i in structure or i in declarations
             if known and p not in past(i) and i not in past(p) and i != p and size(past(i)) >= 2 * size(past(p)):
                 return True
         return False

@@ -15,9 +15,11 @@ from towns import Town, key_of, text_of
 
 from p2pcommons.commons import assembly_bodies as bodies
 from p2pcommons.commons import charter_bodies as acts
+from p2pcommons.commons import organisation_bodies as organisations
 from p2pcommons.commons import removal_bodies as removals
 from p2pcommons.commons.assembly import assemble
 from p2pcommons.commons.charter import judge
+from p2pcommons.commons.charter_bodies import Made
 from p2pcommons.commons.closings import Wording
 from p2pcommons.commons.minutes import minutes
 from p2pcommons.core.record import Record
@@ -119,11 +121,67 @@ def left(size: int) -> Large:
     return town
 
 
+def declared_in_a_row(size: int) -> Large:
+    """One organisation, each time with the approval of its one person, and a proposal of which nobody approves."""
+    town = Large(5)
+    for number in range(size):
+        made = organisations.declare([key_of(town.names[2]).public, text_of(str(number))], 1)
+        town.write(town.names[2], acts.approve(town.commons, made), town.heads)
+        town.write(town.names[1], made, town.heads)
+        town.write(town.names[1], _question(town), town.heads)
+    return town
+
+
+def declared_apart(size: int) -> Large:
+    """One organisation, by a member who says to know of nothing, and what it proposes on top of all of that."""
+    town = Large(5)
+    heads, said = list(town.heads), []
+    for number in range(size):
+        made = organisations.declare([key_of(town.names[2]).public, text_of(str(number))], 1)
+        said.append(town.write(town.names[1], made, heads, head=False).id)
+        if len(said) == 31:
+            town.heads = [town.write(town.names[2], bodies.seen(), [*said, *town.heads]).id]
+            said.clear()
+        town.write(town.names[1], _question(town), town.heads, head=False)
+    return town
+
+
+def approved_again_and_again(size: int) -> Large:
+    """One act, as often approved of by one person as it is written by an organisation that needs two."""
+    town = Large(5)
+    people = [key_of(name).public for name in town.names[2:4]]
+    town.write(town.names[1], organisations.declare(people, 2), town.heads)
+    made = _question(town)
+    for _ in range(size):
+        town.write(town.names[2], acts.approve(town.commons, made), town.heads)
+        town.write(town.names[1], made, town.heads)
+    return town
+
+
+def voted_by_organisations(size: int) -> Large:
+    """Ballots of one organisation, each with an approval of its own."""
+    town = Large(5)
+    people = [key_of(name).public for name in town.names[2:4]]
+    town.write(town.names[1], organisations.declare(people, 2), town.heads)
+    proposal = town.write(town.names[2], _question(town), town.heads)
+    for number in range(size):
+        made = bodies.cast(proposal.id, text_of("a"), "for", replaces=[text_of(str(number))])
+        approval = town.write(town.names[2], acts.approve(town.commons, made), town.heads)
+        town.write(town.names[1], made, [proposal.id, approval.id], head=False)
+    return town
+
+
+def _question(town: Large) -> Made:
+    return bodies.propose("text", mode="majority", quorum=1, closers=town.keys, k=2, text=text_of("a"))
+
+
 @pytest.mark.parametrize(
     ("make", "fold", "size"),
     [
         (proposed_on_a_past_of_few, whole, 60), (amended, whole, 300), (removed, judged, 60),
         (removed_each_other, judged, 60), (kept, judged, 300), (left, judged, 60),
+        (declared_in_a_row, whole, 100), (declared_apart, whole, 250), (approved_again_and_again, whole, 100),
+        (voted_by_organisations, whole, 100),
     ],
 )  # fmt: skip
 def test_twice_as_many_records_of_one_member_take_about_twice_the_steps(
@@ -159,6 +217,25 @@ def test_votes_on_one_person_that_rest_on_each_other_in_a_long_row_are_no_deeper
     with _room_for(220):
         folded.take(last)
         folded.removals.within(folded.pasts.all)
+        judge(town.records.values(), town.commons)
+
+
+def test_removals_by_a_steward_that_is_an_organisation_in_a_long_row_are_no_deeper_than_a_few() -> None:
+    """Whether its people approved is asked once, when each removal is settled, and not of one for the sake of another."""
+    names = ["alice", "bob", "carol", "dave", "erin"]
+    town = Town(*names, stewards=[key_of("dave").public], quorum=2)
+    town.declare("dave", ["bob", "carol"], 2)
+    town.meet(*names)
+    for number in range(60):
+        made = removals.remove(key_of("erin").public, {(text_of(str(number)), 1): []}, keep=True)
+        town.write_together("alice", made, ["bob", "carol", "dave"])
+        town.meet(*names[:4])
+    folded = assemble(town.records.values(), town.commons)
+    last = town.write("alice", removals.leave(key_of("alice").public))
+    with _room_for(220):
+        folded.take(last)
+        folded.removals.within(folded.pasts.all)
+        folded.organisations.all(folded.pasts.all)
         judge(town.records.values(), town.commons)
 
 

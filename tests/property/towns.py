@@ -13,6 +13,7 @@ from typing import Any
 
 from p2pcommons.commons import assembly_bodies as bodies
 from p2pcommons.commons import charter_bodies as acts
+from p2pcommons.commons import organisation_bodies as organisations
 from p2pcommons.commons.assembly import Assembly, assemble
 from p2pcommons.commons.assembly_bodies import Cast
 from p2pcommons.commons.ballots import COUNTED
@@ -148,6 +149,25 @@ class Town:
                 found[identifier] = self.records[RecordId(identifier)]
                 more.extend(found[identifier].header.prev)
         return found
+
+    def declare(self, person: str, people: Iterable[str], quorum: int, by: Iterable[str] = ()) -> Record:
+        """Says that a member is an organisation of these people; `by`: who approve of it before."""
+        made = organisations.declare([key_of(name).public for name in people], quorum)
+        return self.write_together(person, made, by)
+
+    def approve(self, person: str, made: Made, prev: Iterable[bytes] | None = None) -> Record:
+        """A person's yes to an act."""
+        return self.write(person, acts.approve(self.commons, made), prev=prev)
+
+    def write_together(
+        self, person: str, made: Made, by: Iterable[str], *, prev: Iterable[bytes] | None = None
+    ) -> Record:
+        """An act that these approve of first; on these records and the approvals, or on all that the person holds."""
+        approvals = []
+        for name in by:
+            approvals.append(self.approve(name, made).id)
+            self.seen[person].update(self.back_to(name, approvals[-1]))
+        return self.write(person, made, prev=None if prev is None else [*prev, *approvals])
 
     # -- deciding
 
