@@ -15,8 +15,8 @@ from p2pcommons.commons.assembly_bodies import Amend, Answer, Close, Open
 from p2pcommons.commons.closings import Case, Outcome, Wording
 from p2pcommons.commons.cuts import NOTHING, Cut
 from p2pcommons.commons.docket import Docket
-from p2pcommons.commons.doors import read_form, remembered_verify
-from p2pcommons.commons.grounding import Grounds, ground
+from p2pcommons.commons.doors import BALLOT_PREFIX, Invite, Join, read_form, remembered_verify
+from p2pcommons.commons.grounding import Grounds, Way, ground
 from p2pcommons.commons.matters import Effect, Topic, read_effect
 from p2pcommons.commons.membership import Membership
 from p2pcommons.commons.order import RULE, effect_fault, fault, is_succession
@@ -80,6 +80,7 @@ class Assembly:
         self.organisations = Organisations(self.pasts, grounds, self._needed)
         self.pasts.casts, self.removals.agreed = self.organisations.casts, self.organisations.agreed
         self._grounds, self._membership = grounds, membership
+        self._named: bytearray | None = None  # all that records but ballots say, once it is asked for
         self._outgrowing = Outgrowing(self.pasts.persons, self.pasts.after(grounds.records.values()))
         for event in self.pasts.events:
             self._settle(event)
@@ -96,16 +97,65 @@ class Assembly:
             return True
         if body is None or past is None or record.header.plane != Plane.CHARTER or commons_of(record) != self._commons:
             return False
-        if read_form(record.header.kind, body) is not None or record.header.author not in self._membership.admitted:
+        form, events = read_form(record.header.kind, body), len(self.pasts.events)
+        if isinstance(form, Join):
+            if not self._let_in(record, past):
+                return False
+        elif not (form is None or isinstance(form, Invite)) or not self._add(record, past):
             return False
-        if self._grounds.add(record, past) is None:
-            return False
-        events = len(self.pasts.events)
-        self.pasts.add(record)
+        if self._named is not None and not record.header.kind.startswith(BALLOT_PREFIX):
+            self._named += body
         self.removals.came(record.id)
         for event in self.pasts.events[events:]:
             self._settle(event)
         return True
+
+    def _add(self, record: Record, past: int) -> bool:
+        """Take a record that lets nobody in."""
+        if record.header.author not in self._membership.admitted or self._grounds.add(record, past) is None:
+            return False
+        self.pasts.add(record)
+        return True
+
+    def _let_in(self, record: Record, past: int) -> bool:
+        """Take a join that stands, of a key that is not here yet and that nothing here speaks of."""
+        key, prev, grounds = record.header.author, record.header.prev, self._grounds
+        way = grounds.ways.get(prev[0]) if len(prev) == 1 else None
+        if way is None or grounds.doors_of(key) or self._is_named(key):
+            return False
+        if not self._membership.lets_in(way.id, way.author, past & grounds.doors_of(way.author)):
+            return False
+        grounds.number_from(self.pasts.next_bit)
+        if grounds.add(record, past) is None:
+            return False
+        self._membership.let_in(grounds.doors[-1])
+        self.pasts.let_key_in(record, grounds.doors[-1], way)
+        return True
+
+    def _is_named(self, key: bytes) -> bool:
+        """Whether anything here may speak of a key: a removal in advance, an invite of its own, who is steward. Ballots
+        and what gathers them speak of records."""
+        if self._named is None:
+            records = self._grounds.records.values()
+            self._named = bytearray().join(
+                r.body or b"" for r in records if not r.header.kind.startswith(BALLOT_PREFIX)
+            )
+        return key in self._named
+
+    def closer(self) -> Callable[[Way], bool]:
+        """Says of a way whether nobody who comes in by it from here on would be a member."""
+        everything = self.pasts.all
+        removed = self.removals.closing(everything)
+
+        def closes(way: Way) -> bool:
+            if way.id not in self.pasts:
+                return True  # it is in no set: nobody comes in by it
+            invite = way.form if isinstance(way.form, Invite) else None
+            key = b"" if invite is None else invite.public  # whom a vote let in has an invite of their own key
+            joining = Arrival(way.id, 1, self.pasts.reach(way.id), key, way.author, invite is not None)
+            return removed(self._grounds.records[way.id]) or not self.seats.seats(joining, everything)
+
+        return closes
 
     @property
     def size(self) -> int:

@@ -19,6 +19,8 @@ from p2pcommons.commons.doors import (
     Founding,
     Invite,
     Opening,
+    Purge,
+    Stewards,
     remembered_verify,
 )
 from p2pcommons.commons.former import Asked, Chains, Departures, Former, departures
@@ -141,46 +143,20 @@ class Charter:
             return None
         if moderating is not None and moderating.size != len(self.set_ids):
             return None  # it took records that came into no set after all: a disk was full, say
-        asked, taken = self._asked, list[Record]()
-        ids, heads, anchors = set(self.set_ids), dict.fromkeys(self._heads), dict(self._anchors)
-        by_id = {head.id: head for head in self._heads}
+        growth = Growth(self, ground)
         while more:
-            ready = [r for r in more.values() if ids.issuperset(r.header.prev)]
-            for record in ready:
-                header = record.header
-                if record.body is None or header.author not in self.admitted or not ground.takes(record):
-                    return None
-                if header.plane != Plane.CHARTER or commons_of(record) != self.commons:
-                    return None
-                del more[record.id]
-                taken.append(record)
-                ids.add(record.id)
-                ground.put(record)
-                if is_head(record):
-                    for parent in header.prev:
-                        if parent in by_id:
-                            heads.pop(by_id.pop(parent), None)
-                    by_id[record.id] = _Head(header.time, record.id, header.author)
-                    heads[by_id[record.id]] = None
-                    if ground.is_older(anchors.get(header.author), header.author, record):
-                        anchors[header.author] = record.id
-            if not ready:
+            ready = [r for r in more.values() if growth.ids.issuperset(r.header.prev)]
+            if not ready or not all(growth.take(record) for record in ready):
                 return None
-        if asked is not None and (asked := asked.with_more(taken)) is None:
+            for record in ready:
+                del more[record.id]
+        asked = self._asked
+        if asked is not None and (asked := asked.with_more(growth.taken)) is None:
             return None
-        if moderating is not None and not all(moderating.take(record) for record in taken):
+        if moderating is not None and not all(moderating.take(record) for record in growth.taken):
             return None
-        latest = tuple(sorted(heads, reverse=True))
-        grown = replace(
-            self,
-            set_ids=frozenset(ids),
-            heads=tuple(head.id for head in latest),
-            hidden=frozenset() if moderating is None else moderating.hidden(),
-            _heads=latest,
-            _anchors=anchors,
-            _asked=asked,
-        )
-        return grown if grown.hidden == self.hidden else replace(grown, digest=_digest(view_value(grown)))
+        hidden = frozenset[bytes]() if moderating is None else moderating.hidden()
+        return growth.charter(hidden, asked)
 
     def person(self, key: bytes) -> Member | None:
         """The member that a key belongs to; None for a key that never stood here, or is out."""
@@ -245,6 +221,100 @@ class Charter:
                 break
             chosen[identifier] = None
         return tuple(sorted(chosen))
+
+
+class Growth:
+    """A charter that takes some more records, ancestors first."""
+
+    def __init__(self, charter: Charter, ground: Ground) -> None:
+        self._before, self._ground = charter, ground
+        self.taken: list[Record] = []
+        self.ids = set(charter.set_ids)
+        self._heads = dict.fromkeys(charter._heads)
+        self._by_id = {head.id: head for head in self._heads}
+        self._anchors = dict(charter._anchors)
+        self._ways: list[Way] = []
+        self._used: dict[bytes, int] = {}
+        self._members: dict[bytes, Member] = {}
+        self._recoveries: dict[bytes, bytes] = {}
+
+    def take(self, record: Record) -> bool:
+        """One record whose `prev` are all here; False where all has to be judged anew."""
+        header, before = record.header, self._before
+        if record.body is None or header.plane != Plane.CHARTER or commons_of(record) != before.commons:
+            return False
+        if record.id in before.kept:
+            return False
+        known = header.author in before.admitted or header.author in self._members
+        if not self._lets_in(record) and not (known and (self._invites(record) or self._ground.takes(record))):
+            return False
+        self.taken.append(record)
+        self.ids.add(record.id)
+        self._ground.put(record)
+        if is_head(record):
+            for parent in header.prev:
+                if parent in self._by_id:
+                    self._heads.pop(self._by_id.pop(parent), None)
+            self._by_id[record.id] = head = _Head(header.time, record.id, header.author)
+            self._heads[head] = None
+            if self._ground.is_older(self._anchors.get(header.author), header.author, record):
+                self._anchors[header.author] = record.id
+        return True
+
+    def _invites(self, record: Record) -> bool:
+        way = self._ground.invites(record)
+        if way is None:
+            return False
+        self._ground.put_way(way)
+        self._ways.append(way)
+        return True
+
+    def _lets_in(self, record: Record) -> bool:
+        before, key = self._before, record.header.author
+        found = self._ground.lets_in(record, before.commons, remembered_verify)
+        if found is None:
+            return False
+        way, join = found
+        if join.recovery in before._recoveries or join.recovery in self._recoveries:
+            return False
+        self._ground.put_door(record)
+        self._used[way.id] = self._used.get(way.id, 0) + 1
+        self._members[key] = Member(key, (key,), record.header.time, way.author, False)
+        self._recoveries[join.recovery] = key
+        return True
+
+    def charter(self, hidden: frozenset[bytes], asked: Asked | None) -> Charter:
+        """The charter with what was taken. `asked`: the assembly with it, where the view goes by one."""
+        latest = tuple(sorted(self._heads, reverse=True))
+        grown = replace(
+            self._before,
+            set_ids=frozenset(self.ids),
+            heads=tuple(head.id for head in latest),
+            hidden=hidden,
+            _heads=latest,
+            _anchors=self._anchors,
+            _asked=asked,
+        )
+        if self._members or self._ways:
+            grown = self._with_people(grown, asked)
+        elif hidden == self._before.hidden:
+            return grown
+        return replace(grown, digest=_digest(view_value(grown)))
+
+    def _with_people(self, charter: Charter, asked: Asked | None) -> Charter:
+        closes = (lambda way: False) if asked is None else asked.assembly.closer()
+        records: dict[bytes, Record] = {record.id: record for record in self.taken}
+        opened = [_entrance(records[way.id], way, 0) for way in self._ways if not closes(way)]
+        return replace(
+            charter,
+            admitted=charter.admitted.union(self._members),
+            members=tuple(sorted((*charter.members, *self._members.values()))),
+            entrances=tuple(
+                one._replace(used=one.used + self._used.get(one.id, 0)) for one in sorted((*charter.entrances, *opened))
+            ),
+            _recoveries={**charter._recoveries, **self._recoveries},
+            _persons={**charter._persons, **self._members},
+        )
 
 
 def judge(records: Iterable[Record], commons: bytes | None = None, *, check: Verifier = remembered_verify) -> Charter:
@@ -326,7 +396,7 @@ def _view(grounds: Grounds, membership: Membership) -> Charter:
         ),
         _heads=heads,
         _anchors=_anchors(in_set, grounds, membership),
-        _ground=_ground(in_set, grounds),
+        _ground=_ground(in_set, grounds, membership),
         _moderating=moderating,
         _asked=gone.asked,
     )
@@ -482,12 +552,19 @@ def _heads(in_set: Sequence[Record]) -> tuple[_Head, ...]:
     return tuple(sorted(heads, reverse=True))
 
 
-def _ground(in_set: Sequence[Record], grounds: Grounds) -> Ground:
+def _ground(in_set: Sequence[Record], grounds: Grounds, membership: Membership) -> Ground:
     doors: dict[bytes, set[bytes]] = {}
     for door in grounds.doors:
         doors.setdefault(door.key, set()).add(door.id)
+    acts = [act.form for act in grounds.acts]
     shape = Ground(
         doors={key: frozenset(ids) for key, ids in doors.items()},
+        ways={way.id: way for way in grounds.ways.values() if way.id in membership.set_ids},
+        named=frozenset[bytes]().union(
+            grounds.founding.stewards if grounds.founding else (),
+            *(form.add | form.end for form in acts if isinstance(form, Stewards)),
+        ),
+        is_calm=not any(isinstance(act.form, Purge) for act in membership.valid),
     )
     for record in in_set:
         shape.put(record)

@@ -14,10 +14,9 @@ from typing import Final, NamedTuple
 from p2pcommons.commons.assembly import Assembly
 from p2pcommons.commons.assembly_bodies import PROPOSE, Open, read_assembly
 from p2pcommons.commons.cuts import NOTHING, Cut
-from p2pcommons.commons.doors import FOUND, Invite, Opening
+from p2pcommons.commons.doors import FOUND, Opening
 from p2pcommons.commons.grounding import Grounds, Way
 from p2pcommons.commons.membership import Membership
-from p2pcommons.commons.pasts import Arrival
 from p2pcommons.commons.removal import Departure
 from p2pcommons.commons.removal_bodies import LEAVE, REMOVE, Leave, Remove
 from p2pcommons.commons.rules import Rules
@@ -135,15 +134,7 @@ def departures(grounds: Grounds, membership: Membership) -> Departures:
     removals, pasts = assembly.removals, assembly.pasts
     everything, cut = pasts.all, removals.within(pasts.all)
     some = tuple(removals.departures(everything))
-    kept, removed = removals.kept(everything) - membership.set_ids, removals.closing(everything)
-
-    def closes(way: Way) -> bool:
-        if way.id not in pasts:
-            return True  # it is in no set: nobody comes in by it
-        invite = way.form if isinstance(way.form, Invite) else None
-        key = b"" if invite is None else invite.public  # whom a vote let in has an invite of their own key
-        joining = Arrival(way.id, 1, pasts.reach(way.id), key, way.author, invite is not None)
-        return removed(grounds.records[way.id]) or not assembly.seats.seats(joining, everything)
+    kept = removals.kept(everything) - membership.set_ids
 
     def opens(way: Way) -> bool:
         past = pasts.reach(way.id) if way.id in pasts else 0
@@ -157,7 +148,7 @@ def departures(grounds: Grounds, membership: Membership) -> Departures:
         kept=kept,
         _some=some,
         _by_role=None if cut is NOTHING else lambda within: removals.by_role(within, cut),
-        _closes=closes,
+        _closes=assembly.closer(),
         _opens=opens,
         _rules=assembly.rules(),
         _founding=grounds.commons,

@@ -114,6 +114,14 @@ class Grounds:
         self._bits = 0
         self._check = check
 
+    def doors_of(self, key: bytes) -> int:
+        """The bits of a key's doors, standing or not."""
+        return self._doors_of.get(key, 0)
+
+    def number_from(self, bit: int) -> None:
+        """The next door, act or approval has this bit: those before it are others' by now."""
+        self._bits = bit.bit_length() - 1
+
     def add(self, record: Record, past: int) -> int | None:
         """Take a record whose `prev` are all grounded, if it is grounded; its own bit (0 if it has none) or None."""
         header = record.header
@@ -161,12 +169,8 @@ class Grounds:
     def _join(self, record: Record, join: Join, past: int, bit: int) -> Door | None:
         prev, author = record.header.prev, record.header.author
         way = self.ways.get(prev[0]) if len(prev) == 1 else None
-        if way is None or not stamp_holds(self.commons, way.id, author, join.stamp, way.form.stamp_bits):
+        if way is None or not joins(join, way, author, self.commons, self._check):
             return None
-        if isinstance(way.form, Invite):
-            message = join_message(self.commons, way.id, author)
-            if join.proof is None or not self._check(way.form.public, join.proof, message):
-                return None
         makers = past & self._doors_of[way.author]
         return Door(record.id, bit, author, way.id, way.author, makers, False, join.recovery)
 
@@ -191,6 +195,15 @@ class Grounds:
         if not self._check(device.key, device.proof, device_message(self.commons, author, device.key)):
             return None
         return Door(record.id, bit, device.key, record.id, author, makers, True, None)
+
+
+def joins(join: Join, way: Way, author: bytes, commons: bytes, check: Verifier) -> bool:
+    """Whether a join by this way has the work and the proof that it asks for (CHARTER-5, CHARTER-6)."""
+    if not stamp_holds(commons, way.id, author, join.stamp, way.form.stamp_bits):
+        return False
+    if not isinstance(way.form, Invite):
+        return True
+    return join.proof is not None and check(way.form.public, join.proof, join_message(commons, way.id, author))
 
 
 def ground(given: Mapping[bytes, Record], commons: bytes, check: Verifier) -> Grounds:

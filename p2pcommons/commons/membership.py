@@ -96,6 +96,17 @@ class Membership:
         """Whether a valid purge stops everyone who has not joined by this way yet."""
         return way in self._ways or author in self._named
 
+    def lets_in(self, way: bytes, maker: bytes, makers_doors: int) -> bool:
+        """Whether a join by this way, with these doors of its maker in its past, would stand (CHARTER-9)."""
+        return bool(makers_doors & self.standing) and not self.is_closed(way, maker)
+
+    def let_in(self, door: Door) -> None:
+        """A join that stands came, of a key that nothing here names; `Grounds` has it already."""
+        self.standing |= door.bit
+        self.admitted |= {door.key}
+        self.set_ids |= {door.id}
+        self.set_bits |= door.bit
+
     def _has_quorum(self, act: Act) -> bool:  # CHARTER-13
         stewards = self.stewards(act.past)
         if act.author not in stewards:

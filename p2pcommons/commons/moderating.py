@@ -72,11 +72,13 @@ class Moderating:
         """One more record of the set, which the assembly takes as well; False where all is to be folded anew."""
         if not self._assembly.take(record):
             return False
-        self._take(record)
+        self.note(record)
         return True
 
     def note(self, record: Record) -> None:
         """One more record of the set, which the assembly has taken."""
+        if (key := self._assembly.pasts.let_in.get(record.id)) is not None:
+            self._admitted |= {key}  # a join that the assembly takes stands, and its key is shown as it is
         self._take(record)
 
     def hidden(self) -> frozenset[bytes]:

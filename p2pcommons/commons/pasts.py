@@ -12,7 +12,7 @@ from typing import NamedTuple
 from p2pcommons.commons.assembly_bodies import AssemblyForm, Cast, Sheet, read_assembly
 from p2pcommons.commons.cuts import NOTHING, Cut
 from p2pcommons.commons.doors import APPROVE, Approval, Invite, read_form
-from p2pcommons.commons.grounding import Grounds
+from p2pcommons.commons.grounding import Door, Grounds, Way
 from p2pcommons.commons.membership import Membership
 from p2pcommons.commons.organisation_bodies import Declare, read_declaration
 from p2pcommons.commons.removal_bodies import RemovalForm, read_removal
@@ -127,6 +127,20 @@ class Pasts:
 
     def add(self, record: Record) -> None:
         """Take one more record, whose `prev` are all here and that is no door and no act."""
+        self._place(record)
+
+    @property
+    def next_bit(self) -> int:
+        """The bit of the next record that has one."""
+        return self._following
+
+    def let_key_in(self, record: Record, door: Door, way: Way) -> None:
+        """Take one more join, with its door (of `next_bit`) and its way; its `prev` are here."""
+        self.let_in[door.id] = door.key
+        self._ways[door.id] = way
+        self._bits[door.id] = door.bit
+        self.who |= door.bit
+        self._following = door.bit << 1
         self._place(record)
 
     def past(self, record: Record) -> int | None:
