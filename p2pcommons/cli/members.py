@@ -24,7 +24,7 @@ async def _list(call: Call) -> int:
     call.output.table(
         ("member", "", "let in by"),
         [
-            (did_key(key), _role(each) if at == 0 else "also of the one above", "" if at or each.by is None else people.name(each.by))
+            (did_key(key), _role(each, people) if at == 0 else "also of the one above", "" if at or each.by is None else people.name(each.by))
             for each in shown.members
             for at, key in enumerate((each.key, *(key for key in each.keys if key != each.key)))
         ],
@@ -42,9 +42,13 @@ async def _list(call: Call) -> int:
     return 0
 
 
-def _role(member: MemberInfo) -> str:
+def _role(member: MemberInfo, people: People) -> str:
     words = (("steward", member.steward), ("by vote", member.chosen), ("(you)", member.you))
-    return " ".join(word for word, holds in words if holds)
+    said = " ".join(word for word, holds in words if holds)
+    if member.organisation is None:
+        return said
+    of = ", ".join(map(people.name, member.organisation.people))
+    return f"organisation, by {member.organisation.needed} of {of} {said}".rstrip()
 
 
 def _how(former: FormerInfo) -> str:

@@ -6,12 +6,13 @@ writes it. Nothing here decides on a right: what an act does is the charter's to
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from p2pcommons.commons.charter import Charter, Member
 from p2pcommons.commons.charter_bodies import Made, approve, name_stewards, purge
 from p2pcommons.commons.doors import APPROVE, act_hash
 from p2pcommons.commons.former import Former
+from p2pcommons.commons.organisations import Organisation
 from p2pcommons.core.clock import to_ms
 from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.identity import PublicKey
@@ -22,7 +23,7 @@ from p2pcommons.node.acting import Acting
 from p2pcommons.node.assemblies import Assemblies, Moment
 from p2pcommons.node.membership import Membership
 from p2pcommons.node.runtime import Runtime
-from p2pcommons.node.values import ActInfo, EntranceInfo, FormerInfo, Instant, MemberInfo, MembersInfo
+from p2pcommons.node.values import ActInfo, EntranceInfo, FormerInfo, Instant, MemberInfo, MembersInfo, OrganisationInfo
 
 
 class Stewardship:
@@ -37,12 +38,17 @@ class Stewardship:
     async def members(self, commons: CommonsId) -> MembersInfo:
         """Who is in, who are stewards, and by which ways one comes in. Conflict `commons-waiting`."""
 
-        def look(moment: Moment) -> tuple[Charter, frozenset[bytes]]:
+        def look(moment: Moment) -> tuple[Charter, frozenset[bytes], dict[bytes, OrganisationInfo]]:
             removals = moment.assembly.removals
             stewards = removals.stewards(moment.everything, removals.within(moment.everything))
-            return moment.charter, frozenset(stewards)
+            organisations = moment.assembly.organisations.all(moment.everything)
+            return (
+                moment.charter,
+                frozenset(stewards),
+                {key: _organised(moment.charter, one) for key, one in organisations.items()},
+            )
 
-        charter, stewards = await self._assemblies.ask(
+        charter, stewards, organised = await self._assemblies.ask(
             lambda: self._membership.charter(commons), commons, look, noted=False
         )
         me = self._runtime.keys.person.public
@@ -50,7 +56,7 @@ class Stewardship:
             commons=commons,
             quorum=charter.quorum,
             steward=me in charter.stewards,
-            members=tuple(_member(charter, each, me, stewards) for each in sorted(charter.members, key=lambda m: m.joined)),
+            members=tuple(_member(charter, each, me, stewards, organised) for each in sorted(charter.members, key=lambda m: m.joined)),
             entrances=tuple(
                 EntranceInfo(
                     RecordId(each.id), PublicKey(each.author), each.public is None, each.used, each.uses,
@@ -155,7 +161,13 @@ class Stewardship:
         return found
 
 
-def _member(charter: Charter, member: Member, me: PublicKey, stewards: frozenset[bytes]) -> MemberInfo:
+def _member(
+    charter: Charter,
+    member: Member,
+    me: PublicKey,
+    stewards: frozenset[bytes],
+    organised: Mapping[bytes, OrganisationInfo],
+) -> MemberInfo:
     return MemberInfo(
         key=PublicKey(member.key),
         keys=tuple(PublicKey(key) for key in member.keys if key in charter.admitted),
@@ -164,7 +176,14 @@ def _member(charter: Charter, member: Member, me: PublicKey, stewards: frozenset
         steward=member.steward or not stewards.isdisjoint(member.keys),
         chosen=not member.steward and not stewards.isdisjoint(member.keys),
         you=me in member.keys,
+        organisation=next((organised[key] for key in member.keys if key in organised), None),
     )
+
+
+def _organised(charter: Charter, found: Organisation) -> OrganisationInfo:
+    named = {key for one in found.declared for key in one.people}
+    persons = {key if (person := charter.person(key)) is None else person.key for key in named}
+    return OrganisationInfo(tuple(map(PublicKey, sorted(persons))), found.needed, len(found.declared) > 1)
 
 
 def _former(charter: Charter, former: Former, me: PublicKey) -> FormerInfo:
