@@ -1,4 +1,4 @@
-"""The verbs of organisations over HTTP: a part of `Client`."""
+"""The verbs of organisations, and of names, over HTTP: a part of `Client`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from p2pcommons.api.connection import Connection
 from p2pcommons.api.wire import from_json
 from p2pcommons.core.identity import did_key
 from p2pcommons.node.organisation_values import AskedInfo
-from p2pcommons.node.values import ActInfo
+from p2pcommons.node.values import ActInfo, MembersInfo
 
 if TYPE_CHECKING:
     from p2pcommons.core.identity import PublicKey
@@ -32,6 +32,11 @@ class OrganisationClient:
         body = {"people": [did_key(key) for key in people], "needed": needed}
         made = await self._connection.send("POST", f"/commons/{commons.hex()}/organisation", body)
         return from_json(ActInfo, made.value)
+
+    async def name_oneself(self, commons: CommonsId, name: str) -> MembersInfo:
+        """Say what one is called in a commons."""
+        made = await self._connection.send("POST", f"/commons/{commons.hex()}/name", {"name": name})
+        return from_json(MembersInfo, made.value)
 
     async def asked_acts(self, commons: CommonsId) -> tuple[AskedInfo, ...]:
         """What organisations ask their people."""

@@ -1,4 +1,4 @@
-"""The verbs of organisations: a part of `p2pcommons.api.verbs.Verbs`.
+"""The verbs of organisations, and of names: a part of `p2pcommons.api.verbs.Verbs`.
 
 What a node whose person is an organisation is told to do it first asks of those who speak for it: until enough of them have
 approved every such verb answers Conflict `people-asked`, and then it is done by itself.
@@ -12,7 +12,7 @@ from typing import Protocol
 from p2pcommons.core.identity import PublicKey
 from p2pcommons.core.record import CommonsId, RecordId
 from p2pcommons.node.organisation_values import AskedInfo
-from p2pcommons.node.values import ActInfo
+from p2pcommons.node.values import ActInfo, MembersInfo
 
 
 class OrganisationVerbs(Protocol):
@@ -23,6 +23,13 @@ class OrganisationVerbs(Protocol):
 
         The latter is not done before as many of those who speak for it now have approved. Refused `not-a-member`; Conflict
         `bad-organisation`; NotFound `unknown-commons`, `unknown-member`.
+        """
+        ...
+
+    async def name_oneself(self, commons: CommonsId, name: str) -> MembersInfo:
+        """Say what one is called in a commons, for all to read; an empty name takes it back.
+
+        Refused `bad-person-name`, `not-a-member`; NotFound `unknown-commons`; Conflict `commons-waiting`.
         """
         ...
 

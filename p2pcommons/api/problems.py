@@ -89,6 +89,7 @@ BY_CODE: Final[Mapping[str, HTTPStatus]] = {
     "bad-options": HTTPStatus.CONFLICT,
     "bad-closers": HTTPStatus.CONFLICT,
     "bad-choice": HTTPStatus.CONFLICT,
+    "bad-person-name": HTTPStatus.CONFLICT,
     "not-withdrawn": HTTPStatus.CONFLICT,
     "too-few-stewards": HTTPStatus.CONFLICT,
     "two-charters": HTTPStatus.CONFLICT,

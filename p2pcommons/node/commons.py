@@ -41,6 +41,7 @@ from p2pcommons.node.moderation_values import (
     ShownInfo,
     WithheldInfo,
 )
+from p2pcommons.node.naming import Naming
 from p2pcommons.node.nearby import nearby_commons
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.notices import notices
@@ -113,6 +114,7 @@ class Commons:
         self._neighbours = neighbours
         self._membership = Membership(runtime)
         self._assemblies = Assemblies(runtime)
+        self._naming = Naming(runtime, self._membership)
         self._stewardship = Stewardship(runtime, self._membership, self._assemblies)
         self._speaking = Speaking(runtime, self._membership, self._assemblies)
         self._parting = Parting(runtime, self._membership, self._assemblies, self._speaking)
@@ -448,6 +450,11 @@ class Commons:
     async def members(self, commons: CommonsId) -> MembersInfo:
         """Who is in, who are stewards, and by which ways one comes in."""
         return await self._stewardship.members(commons)
+
+    async def name_oneself(self, commons: CommonsId, name: str) -> MembersInfo:
+        """Say what one is called here."""
+        await self._naming.say(commons, name)
+        return await self.members(commons)
 
     async def admit(self, commons: CommonsId, key: PublicKey) -> ActInfo:
         """Let this key in, as the rules have it."""

@@ -7,6 +7,7 @@ writes it. Nothing here decides on a right: what an act does is the charter's to
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from p2pcommons.commons.charter import Charter, Member
 from p2pcommons.commons.charter_bodies import Made, approve, name_stewards, purge
@@ -22,8 +23,18 @@ from p2pcommons.errors import Conflict, FormError, NotFound, Refused
 from p2pcommons.node.acting import Acting
 from p2pcommons.node.assemblies import Assemblies, Moment
 from p2pcommons.node.membership import Membership
+from p2pcommons.node.naming import names_of
 from p2pcommons.node.runtime import Runtime
 from p2pcommons.node.values import ActInfo, EntranceInfo, FormerInfo, Instant, MemberInfo, MembersInfo, OrganisationInfo
+
+
+class _Looked(NamedTuple):
+    """What a moment says of members."""
+
+    charter: Charter
+    stewards: frozenset[bytes]
+    organised: Mapping[bytes, OrganisationInfo]
+    names: Mapping[bytes, str]
 
 
 class Stewardship:
@@ -38,17 +49,23 @@ class Stewardship:
     async def members(self, commons: CommonsId) -> MembersInfo:
         """Who is in, who are stewards, and by which ways one comes in. Conflict `commons-waiting`."""
 
-        def look(moment: Moment) -> tuple[Charter, frozenset[bytes], dict[bytes, OrganisationInfo]]:
+        def look(moment: Moment) -> _Looked:
             removals = moment.assembly.removals
             stewards = removals.stewards(moment.everything, removals.within(moment.everything))
             organisations = moment.assembly.organisations.all(moment.everything)
-            return (
-                moment.charter,
+            charter = moment.charter
+            return _Looked(
+                charter,
                 frozenset(stewards),
-                {key: _organised(moment.charter, one) for key, one in organisations.items()},
+                {key: _organised(charter, one) for key, one in organisations.items()},
+                names_of(
+                    moment.reader,
+                    charter,
+                    [*(one.keys for one in charter.members), *(one.keys for one in charter.former)],
+                ),
             )
 
-        charter, stewards, organised = await self._assemblies.ask(
+        charter, stewards, organised, names = await self._assemblies.ask(
             lambda: self._membership.charter(commons), commons, look, noted=False
         )
         me = self._runtime.keys.person.public
@@ -56,7 +73,7 @@ class Stewardship:
             commons=commons,
             quorum=charter.quorum,
             steward=me in charter.stewards,
-            members=tuple(_member(charter, each, me, stewards, organised) for each in sorted(charter.members, key=lambda m: m.joined)),
+            members=tuple(_member(charter, each, me, stewards, organised, names) for each in sorted(charter.members, key=lambda m: m.joined)),
             entrances=tuple(
                 EntranceInfo(
                     RecordId(each.id), PublicKey(each.author), each.public is None, each.used, each.uses,
@@ -64,7 +81,7 @@ class Stewardship:
                 )
                 for each in charter.entrances
             ),
-            former=tuple(_former(charter, each, me) for each in charter.former),
+            former=tuple(_former(charter, each, me, names) for each in charter.former),
         )  # fmt: skip
 
     async def purge(self, commons: CommonsId, keys: Iterable[PublicKey], entrances: Iterable[bytes]) -> ActInfo:
@@ -167,6 +184,7 @@ def _member(
     me: PublicKey,
     stewards: frozenset[bytes],
     organised: Mapping[bytes, OrganisationInfo],
+    names: Mapping[bytes, str],
 ) -> MemberInfo:
     return MemberInfo(
         key=PublicKey(member.key),
@@ -177,6 +195,7 @@ def _member(
         chosen=not member.steward and not stewards.isdisjoint(member.keys),
         you=me in member.keys,
         organisation=next((organised[key] for key in member.keys if key in organised), None),
+        name=names.get(member.key),
     )
 
 
@@ -186,7 +205,7 @@ def _organised(charter: Charter, found: Organisation) -> OrganisationInfo:
     return OrganisationInfo(tuple(map(PublicKey, sorted(persons))), found.needed, len(found.declared) > 1)
 
 
-def _former(charter: Charter, former: Former, me: PublicKey) -> FormerInfo:
+def _former(charter: Charter, former: Former, me: PublicKey, names: Mapping[bytes, str]) -> FormerInfo:
     by = {each if (person := charter.person(each)) is None else person.key for each in former.by}
     return FormerInfo(
         key=PublicKey(former.key),
@@ -196,6 +215,7 @@ def _former(charter: Charter, former: Former, me: PublicKey) -> FormerInfo:
         since=Instant(to_ms(former.since)) if former.since else None,
         words=former.keep,
         you=me in former.keys,
+        name=names.get(former.key),
     )
 
 

@@ -310,6 +310,7 @@ class MemberInfo:
     you: bool  # this node's person
     chosen: bool = False  # steward by a vote alone: looks after the commons, and takes no key out for good
     organisation: OrganisationInfo | None = None  # None: a person
+    name: str | None = None  # what they call themselves: anybody may say anything
 
 
 REMOVAL_WORDS: Final = ("seen", "all", "none")
@@ -327,6 +328,7 @@ class FormerInfo:
     since: Instant | None  # by the word of who wrote the record; None where there is none
     words: bool  # whether all that they wrote counts
     you: bool  # this node's person
+    name: str | None = None  # what they call themselves
 
 
 @dataclass(frozen=True, slots=True)

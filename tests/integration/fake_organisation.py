@@ -9,7 +9,7 @@ from p2pcommons.core.identity import PublicKey, SigningKey
 from p2pcommons.core.record import CommonsId, RecordId, Subject
 from p2pcommons.errors import Conflict, NotFound, Refused
 from p2pcommons.node.organisation_values import AskedInfo
-from p2pcommons.node.values import ActInfo, Instant
+from p2pcommons.node.values import ActInfo, Instant, MembersInfo
 
 WHO = SigningKey(b"a" * 32).public
 AT = Instant(1_750_000_000_123)
@@ -33,6 +33,14 @@ class FakeOrganisation:
         if needed > len(people):
             raise Conflict("bad-organisation", "more have to approve than speak for it")
         return ActInfo(True, 1, 1, ASKED)
+
+    async def name_oneself(self, commons: CommonsId, name: str) -> MembersInfo:
+        if name != name.strip():
+            raise Refused("bad-person-name", "a space at an end")
+        return await self.members(commons)
+
+    async def members(self, commons: CommonsId) -> MembersInfo:
+        raise NotImplementedError
 
     async def asked_acts(self, commons: CommonsId) -> tuple[AskedInfo, ...]:
         self._check(commons)

@@ -10,6 +10,7 @@ import pytest
 from node_world import address_of, running, soon
 from test_voting import me, member, refused, together
 
+from p2pcommons.commons.query import Query
 from p2pcommons.core.record import CommonsId, RecordId
 from p2pcommons.errors import Conflict, NotFound, Refused
 from p2pcommons.node.assembly_values import Question
@@ -137,6 +138,20 @@ async def test_it_leaves_when_its_people_say_so(town: tuple[list[Node], CommonsI
         return me(hall) not in {one.key for one in (await ana.commons.members(commons)).members}
 
     await soon(gone, "it has left")
+
+
+async def test_what_people_call_themselves_is_shown_on_every_node(town: tuple[list[Node], CommonsId]) -> None:
+    (ana, bob, carol, hall), commons = town
+    await ana.commons.name_oneself(commons, "Ana")
+    await ana.commons.name_oneself(commons, "Ana Le Goff")
+    await bob.commons.name_oneself(commons, "Bob")
+    await bob.commons.name_oneself(commons, "")
+    await hall.commons.name_oneself(commons, "Salle des fêtes")  # words need nobody's approval
+    await together(town[0], commons)
+    shown = {one.key: one.name for one in (await carol.commons.members(commons)).members}
+    assert shown == {me(ana): "Ana Le Goff", me(bob): None, me(carol): None, me(hall): "Salle des fêtes"}
+    await refused(ana.commons.name_oneself(commons, "A\u202ena"), "bad-person-name")
+    assert [hit for hit in (await ana.commons.search(Query(commons=(commons,)))).entries] == [], "a name is no entry"
 
 
 async def test_what_cannot_be_declared_or_approved_is_refused(town: tuple[list[Node], CommonsId]) -> None:

@@ -50,6 +50,7 @@ PROMISED = [
     "charter-history",
     "charter-question",
     "member-list",
+    "member-name",
     "member-admit",
     "member-leave",
     "member-remove",
