@@ -24,7 +24,7 @@ async def show(visit: Visit) -> Answer:
         {
             "info": await visit.commons.get_commons(commons),
             "found": found,
-            "names": names_of(found),
+            "called": names_of(found),
             "me": await _me(visit),
             "members": [
                 {
