@@ -13,6 +13,7 @@ from p2pcommons.commons.assembly_bodies import seen, sheet
 from p2pcommons.commons.charter import Charter, Member
 from p2pcommons.commons.charter_bodies import Made, approve
 from p2pcommons.commons.doors import act_hash
+from p2pcommons.commons.organisation_bodies import spoken_hash
 from p2pcommons.commons.removal_bodies import keep, leave, remove
 from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.identity import PublicKey
@@ -152,7 +153,12 @@ class Parting:
                 named = act_hash(commons, made.kind, encode_body(made.body))
                 some = (one for one in pasts.approvals.get(named, ()) if not cut.has(one.id, one.author))
                 found = {one.author for one in some if one.author in stewards}
-                mute = {one for one in found if organisations.agreed(one, moment.everything, named) is False}
+                mute = {
+                    one for one in found
+                    if organisations.agreed(
+                        one, moment.everything, spoken_hash(commons, one, made.kind, encode_body(made.body))
+                    ) is False
+                }  # fmt: skip
                 return {stewards[one] for one in found - mute}
 
             found = [(made, agreeing(made)) for made in wanted]

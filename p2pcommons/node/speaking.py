@@ -11,9 +11,18 @@ from typing import Final, NamedTuple, TypeVar
 
 from p2pcommons.commons.assembly_bodies import CAST, Amend, Cast, Open, read_assembly, seen, sheet
 from p2pcommons.commons.charter_bodies import Made, approve
-from p2pcommons.commons.doors import act_hash
 from p2pcommons.commons.moderation_bodies import Hide, Show, read_moderation
-from p2pcommons.commons.organisation_bodies import ASK, DECLARE, Ask, ask, declare, read_ask, read_declaration
+from p2pcommons.commons.organisation_bodies import (
+    ASK,
+    DECLARE,
+    Ask,
+    approve_for,
+    ask,
+    declare,
+    read_ask,
+    read_declaration,
+    spoken_hash,
+)
 from p2pcommons.commons.organisations import Organisation
 from p2pcommons.commons.removal_bodies import KEEP, REMOVE, Remove, read_removal
 from p2pcommons.core.clock import to_ms
@@ -103,11 +112,11 @@ class Speaking:
     async def approve(self, commons: CommonsId, act: RecordId) -> AskedInfo:
         """Approve of an act, as one of an organisation's people. Refused `not-asked`; NotFound `unknown-act`."""
 
-        def look(moment: Moment) -> tuple[AskedInfo, Ask]:
+        def look(moment: Moment) -> tuple[AskedInfo, Made]:
             record = moment.grounds.records.get(act)
             found = None if record is None else read_ask(record.header.kind, record.body or b"")
             shown = None if record is None or found is None else self._info(moment, record, found, {})
-            if shown is None or found is None:
+            if shown is None or found is None or record is None:
                 raise NotFound(
                     "unknown-act", "No organisation asks this: `p2pcommons organisation list` shows what waits."
                 )
@@ -115,11 +124,11 @@ class Speaking:
                 raise Refused(
                     "not-asked", "You do not speak for this organisation: `p2pcommons member list` says who does."
                 )
-            return shown, found
+            return shown, approve_for(commons, record.header.author, Made(found.kind, decode_body(found.body)))
 
-        shown, found = await self._ask(commons, look)
+        shown, yes = await self._ask(commons, look)
         if not shown.yours:
-            await self._write(commons, approve(commons, Made(found.kind, decode_body(found.body))))
+            await self._write(commons, yes)
         return next(one for one in await self.asked(commons) if one.id == act)
 
     # -- what its own node does
@@ -137,7 +146,7 @@ class Speaking:
             mine = organisations.of(self._me, everything)
             if mine is None:
                 return [], (), 0
-            names = [_name(commons, one) for one in made]
+            names = [spoken_hash(commons, self._me, one.kind, encode_body(one.body)) for one in made]
             lacking = [
                 one for one, name in zip(made, names, strict=True)
                 if organisations.agreed(self._me, everything, name) is False
@@ -194,7 +203,7 @@ class Speaking:
                 over.append(identifier)
                 continue
             made = Made(asked.kind, decode_body(asked.body))
-            name = act_hash(moment.charter.commons, asked.kind, asked.body)
+            name = spoken_hash(moment.charter.commons, self._me, asked.kind, asked.body)
             said = organisations.agreed(self._me, everything, name, ruled=asked.kind != DECLARE)
             if said:
                 prev = self._names(moment, asked, name) if asked.kind == CAST else None
@@ -274,7 +283,7 @@ class Speaking:
             return None
         people = assembly.pasts.people(everything)
         members = assembly.pasts.members(everything)
-        name = act_hash(moment.charter.commons, asked.kind, asked.body)
+        name = spoken_hash(moment.charter.commons, record.header.author, asked.kind, asked.body)
         speaking = {people.get(key) for one in mine.declared for key in one.people}
         signed = assembly.organisations.signed(name, everything) & speaking
         me = people.get(self._me) if self._me in members else None
@@ -381,10 +390,6 @@ def _shown(moment: Moment, key: bytes) -> PublicKey:
     """The key that a person is shown under."""
     person = moment.charter.person(key) or moment.charter.out(key)
     return PublicKey(key if person is None else person.key)
-
-
-def _name(commons: bytes, made: Made) -> bytes:
-    return act_hash(commons, made.kind, encode_body(made.body))
 
 
 def _pending_name(commons: bytes) -> str:
