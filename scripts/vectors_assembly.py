@@ -714,7 +714,7 @@ def _organisations(cases: Cases) -> None:
         choice = bodies.cast(made.named["p"].id, text_of("p"), "for")
         names = by.split()
         for who in names:
-            made.write(f"{who}'s yes", who, ["p"], acts.approve(made.commons, choice))
+            made.write(f"{who}'s yes", who, ["p"], organisations.approve_for(made.commons, KEYS["dave"].public, choice))
         made.write("dave's", "dave", ["p", *(f"{who}'s yes" for who in names)], choice)
         counted = ["dave's"] if len(set(names) & {"alice", "bob", "carol"}) >= 2 else []
         yes = [f"{who}'s yes" for who in names]
@@ -732,7 +732,7 @@ def _organisations(cases: Cases) -> None:
     act = Made(bodies.PROPOSE, two.named["p"].content())
     cases.assembly("an organisation proposes, by nobody", two, p="disorder:unapproved")
     for who in ("alice", "bob"):
-        two.write(f"{who}'s yes", who, ["o"], acts.approve(two.commons, act))
+        two.write(f"{who}'s yes", who, ["o"], organisations.approve_for(two.commons, KEYS["dave"].public, act))
     two.write("q", "dave", ["alice's yes", "bob's yes"], act)
     cases.assembly("an organisation proposes, by two", two, p="disorder:unapproved", q="open")
     left = hall().write("l", "dave", ["o"], removals.leave(KEYS["dave"].public))
@@ -740,7 +740,12 @@ def _organisations(cases: Cases) -> None:
     changed = hall().write("n", "dave", ["o"], named("alice", "eve"))
     cases.organisation("other people, by nobody", changed, dave="2 o")
     for who in ("alice", "bob"):
-        changed.write(f"{who}'s yes", who, ["n"], acts.approve(changed.commons, named("alice", "carol")))
+        changed.write(
+            f"{who}'s yes",
+            who,
+            ["n"],
+            organisations.approve_for(changed.commons, KEYS["dave"].public, named("alice", "carol")),
+        )
     changed.write("m", "dave", ["alice's yes", "bob's yes"], named("alice", "carol"))
     cases.organisation("other people, by those before", changed, dave="2 m")
     apart = hall().write("n", "dave", ["bob", "carol", "dave"], named("bob", "carol"))
@@ -750,8 +755,8 @@ def _organisations(cases: Cases) -> None:
     each = hall("alice", "carol", "dave").write("n", "carol", ["o"], named("dave", "bob"))
     for who, other in (("carol", "dave"), ("dave", "carol")):
         act = Made(bodies.PROPOSE, _hall().propose("p", who).named["p"].content())
-        each.write(f"{other} for {who}", other, ["n"], acts.approve(each.commons, act))
-        each.write(f"alice for {who}", "alice", ["n"], acts.approve(each.commons, act))
+        each.write(f"{other} for {who}", other, ["n"], organisations.approve_for(each.commons, KEYS[who].public, act))
+        each.write(f"alice for {who}", "alice", ["n"], organisations.approve_for(each.commons, KEYS[who].public, act))
         each.write(f"p of {who}", who, [f"{other} for {who}", f"alice for {who}"], act)
     cases.assembly(
         "organisations that name each other and themselves",

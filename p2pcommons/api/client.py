@@ -21,6 +21,7 @@ from p2pcommons.api.batch import NDJSON, BatchStopped
 from p2pcommons.api.batch import parse as parse_answer
 from p2pcommons.api.connection import Connection, NoAnswer, Parameters, etag_of
 from p2pcommons.api.moderation_client import ModerationClient
+from p2pcommons.api.organisation_client import OrganisationClient
 from p2pcommons.api.searching import query_parameters
 from p2pcommons.api.serving import PACK_TYPE, RECORDS_HEADER
 from p2pcommons.api.wire import dump, from_json, load, parse_hex32
@@ -76,7 +77,7 @@ ADDRESS_DEFAULT: Final = "http://127.0.0.1:7420"
 T = TypeVar("T")
 
 
-class Client(AssemblyClient, ModerationClient):
+class Client(AssemblyClient, ModerationClient, OrganisationClient):
     """A node's verbs (`p2pcommons.api.verbs.Verbs`) at an address, within `async with`."""
 
     def __init__(self, address: str = ADDRESS_DEFAULT, token: str | None = None) -> None:

@@ -75,6 +75,7 @@ BY_CODE: Final[Mapping[str, HTTPStatus]] = {
     "no-elector": HTTPStatus.FORBIDDEN,
     "not-the-proposer": HTTPStatus.FORBIDDEN,
     "not-allowed": HTTPStatus.FORBIDDEN,
+    "not-asked": HTTPStatus.FORBIDDEN,
     "joining-closed": HTTPStatus.FORBIDDEN,
     # well-formed, and of no place here
     "bad-cursor": HTTPStatus.NOT_FOUND,
@@ -88,6 +89,7 @@ BY_CODE: Final[Mapping[str, HTTPStatus]] = {
     "bad-options": HTTPStatus.CONFLICT,
     "bad-closers": HTTPStatus.CONFLICT,
     "bad-choice": HTTPStatus.CONFLICT,
+    "bad-person-name": HTTPStatus.CONFLICT,
     "not-withdrawn": HTTPStatus.CONFLICT,
     "too-few-stewards": HTTPStatus.CONFLICT,
     "two-charters": HTTPStatus.CONFLICT,

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from p2pcommons.api.moderation_verbs import ModerationVerbs
+from p2pcommons.api.organisation_verbs import OrganisationVerbs
 from p2pcommons.commons.query import Query
 from p2pcommons.core.identity import PublicKey
 from p2pcommons.core.record import CommonsId, RecordId, Subject
@@ -64,7 +65,7 @@ from p2pcommons.node.values import (
 )
 
 
-class Verbs(ModerationVerbs, Protocol):
+class Verbs(ModerationVerbs, OrganisationVerbs, Protocol):
     """What one can ask of a node."""
 
     # -- status

@@ -24,7 +24,7 @@ async def _list(call: Call) -> int:
     call.output.table(
         ("member", "", "let in by"),
         [
-            (did_key(key), _role(each) if at == 0 else "also of the one above", "" if at or each.by is None else people.name(each.by))
+            (did_key(key), _role(each, people) if at == 0 else "also of the one above", "" if at or each.by is None else people.name(each.by))
             for each in shown.members
             for at, key in enumerate((each.key, *(key for key in each.keys if key != each.key)))
         ],
@@ -33,7 +33,14 @@ async def _list(call: Call) -> int:
         call.output.say("")
         call.output.table(
             ("no member any more", "", "by"),
-            [(did_key(one.key), _how(one), ", ".join(map(people.name, one.by))) for one in shown.former],
+            [
+                (
+                    did_key(one.key),
+                    _how(one) if one.name is None else f"“{one.name}” {_how(one)}",
+                    ", ".join(map(people.name, one.by)),
+                )
+                for one in shown.former
+            ],
         )
     call.output.say("")
     call.output.table(("way in", "used", ""), [(each.id.hex(), _used(each), _kind(each)) for each in shown.entrances])
@@ -42,9 +49,14 @@ async def _list(call: Call) -> int:
     return 0
 
 
-def _role(member: MemberInfo) -> str:
+def _role(member: MemberInfo, people: People) -> str:
     words = (("steward", member.steward), ("by vote", member.chosen), ("(you)", member.you))
-    return " ".join(word for word, holds in words if holds)
+    said = " ".join(word for word, holds in words if holds)
+    said = said if member.name is None else f"“{member.name}” {said}".rstrip()
+    if member.organisation is None:
+        return said
+    of = ", ".join(map(people.name, member.organisation.people))
+    return f"organisation, by {member.organisation.needed} of {of} {said}".rstrip()
 
 
 def _how(former: FormerInfo) -> str:
@@ -68,6 +80,20 @@ def _kind(entrance: EntranceInfo) -> str:
     if entrance.open:
         return "open to anyone"
     return "invitation" if entrance.expires_at is None else f"invitation until {rfc3339(entrance.expires_at)[:10]}"
+
+
+def _name_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="what you are called; '' takes it back")
+    commons_argument(parser)
+
+
+async def _name(call: Call) -> int:
+    name = call.arguments.name
+    call.output.document(await call.verbs.name_oneself(await find_commons(call.verbs, call.arguments.commons), name))
+    call.output.say(
+        f"You are called “{name}” in this commons." if name else "You have no name in this commons any more."
+    )
+    return 0
 
 
 def _purge_arguments(parser: argparse.ArgumentParser) -> None:
@@ -234,6 +260,7 @@ COMMANDS = (
     Command(
         "member list", "who is in, who left or was removed, and by which ways one comes in", _list, commons_argument
     ),
+    Command("member name", "say what you are called in a commons, for all to read", _name, _name_arguments),
     Command("member admit", "let a key in, after a vote or where you may invite", _admit, _admit_arguments),
     Command("member leave", "be a member no more; what you wrote stays", _leave, _leave_arguments),
     Command("member remove", "stewards, or after a vote: take a person off the members", _remove, _remove_arguments),

@@ -39,6 +39,7 @@ _COUNTS: Final = {
     "replaced": "no: the same person voted again",
     "lapsed": "no: it is on another text",
     "no_elector": "no: of nobody who may vote on this",
+    "unapproved": "no: too few of those who speak for the organisation approved of it",
     "unfit": "no: it is not made as a ballot on this has to be",
 }
 _LATE: Final = "no: late, the vote was closed without it"

@@ -27,11 +27,13 @@ class People:
     def __init__(self, members: MembersInfo) -> None:
         everybody: list[MemberInfo | FormerInfo] = [*members.members, *members.former]
         self._own = frozenset(key for each in everybody if each.you for key in each.keys)
+        self._names = {key: each.name for each in everybody for key in (each.key, *each.keys)}
         self._keys = {key: each.key for each in everybody for key in (each.key, *each.keys)}
 
     def name(self, key: PublicKey) -> str:
-        """Somebody in a line that people read."""
-        return short_key(key) + (" (you)" if key in self._own else "")
+        """Somebody in a line that people read: what they call themselves, if anything, with the key that tells them apart."""
+        own = self._names.get(key)
+        return (f"“{own}” " if own else "") + short_key(key) + (" (you)" if key in self._own else "")
 
     def find(self, named: str) -> PublicKey:
         """The key that a person gave, whole or its beginning. NotFound `unknown-member`; Refused `which-member`."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from p2pcommons.commons.charter_bodies import Made
+from p2pcommons.commons.doors import APPROVE, act_hash
 from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.limits import ORGANISATION_PEOPLE_MAX
 from p2pcommons.core.record import decode_body
@@ -67,6 +68,16 @@ def declare(people: Iterable[bytes], quorum: int) -> Made:
             f"an organisation names 1 to {ORGANISATION_PEOPLE_MAX} people, and acts by at most as many as it names",
         )
     return Made(DECLARE, {"people": keys, "quorum": quorum})
+
+
+def spoken_hash(commons: bytes, organisation: bytes, kind: str, body: bytes) -> bytes:
+    """What people approve of when they speak for an organisation: an act of this very key of it (CHARTER-41)."""
+    return act_hash(commons, f"for {kind}", organisation + body)
+
+
+def approve_for(commons: bytes, organisation: bytes, act: Made) -> Made:
+    """The yes of one of its people to an act that an organisation writes, or approves of, with this key."""
+    return Made(APPROVE, {"act": spoken_hash(commons, organisation, act.kind, encode_body(act.body))})
 
 
 def ask(act: Made) -> Made:

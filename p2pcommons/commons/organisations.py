@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from p2pcommons.commons.doors import act_hash
 from p2pcommons.commons.grounding import Grounds
-from p2pcommons.commons.organisation_bodies import Declare
+from p2pcommons.commons.organisation_bodies import Declare, spoken_hash
 from p2pcommons.commons.pasts import Ballot, Deed, Pasts
 from p2pcommons.core.record import Record
 
@@ -76,7 +75,7 @@ class Organisations:
         return self.speaks(self._grounds.records[ballot.id], ballot.past)
 
     def agreed(self, author: bytes, past: int, wanted: bytes, *, ruled: bool = True) -> bool | None:
-        """Whether the people of the organisation that a key belongs to approved of an act, by its hash (CHARTER-41).
+        """Whether the people of the organisation that a key belongs to approved of an act, by what they sign (CHARTER-41).
 
         None where it belongs to no organisation. `ruled`: whether the rule `organisations` says how many at least.
         """
@@ -159,7 +158,8 @@ class Organisations:
         return self._dead[ids]
 
     def _name(self, record: Record) -> bytes:
-        return act_hash(self._grounds.commons, record.header.kind, record.body or b"")
+        header = record.header
+        return spoken_hash(self._grounds.commons, header.author, header.kind, record.body or b"")
 
 
 def shown(some: Mapping[bytes, Organisation]) -> list[list[object]]:

@@ -15,6 +15,7 @@ from p2pcommons.commons.doors import Stewards, act_hash
 from p2pcommons.commons.grounding import Grounds
 from p2pcommons.commons.matters import Topic
 from p2pcommons.commons.membership import Membership
+from p2pcommons.commons.organisation_bodies import spoken_hash
 from p2pcommons.commons.outgrowing import NEVER, Outgrown
 from p2pcommons.commons.pasts import Deed, Pasts
 from p2pcommons.commons.removal_bodies import Keep, Leave, Remove
@@ -114,7 +115,11 @@ class Removals:
         record = self._grounds.records[deed.id]
         wanted = act_hash(self._grounds.commons, record.header.kind, record.body or b"")
         some = (author for author, bits in self._pasts.signed.get(wanted, {}).items() if bits & deed.past)
-        return frozenset(author for author in some if self.agreed(author, deed.past, wanted) is False)
+        commons, kind, body = self._grounds.commons, record.header.kind, record.body or b""
+        return frozenset(
+            author for author in some
+            if self.agreed(author, deed.past, spoken_hash(commons, author, kind, body)) is False
+        )  # fmt: skip
 
     def _keep(self, deed: Deed, ids: frozenset[bytes]) -> None:
         """Take note of what lets records of plane 0 count: most name records of the catalogue alone."""

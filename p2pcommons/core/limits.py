@@ -178,6 +178,7 @@ RECIPE_TEXT_CHARACTERS_MAX: Final = 16 * 1024  # of one text: a rule is some sen
 # -- assemblies and removals (chapters 21, 22)
 CLOSERS_MAX: Final = 31  # who may close one vote: as many as the rule `closing` allows
 BALLOT_REPLACES_MAX: Final = 32  # earlier ballots of one person that a ballot names
+PERSON_NAME_CHARACTERS_MAX: Final = 60  # what a person calls themselves: a line on a page, in any script
 ORGANISATION_PEOPLE_MAX: Final = (
     24  # a board: approvals of all fit into the `prev` of a ballot, beside its wording and a door
 )

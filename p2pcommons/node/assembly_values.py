@@ -61,7 +61,7 @@ class BallotInfo:
     at: Instant
     choice: str | None  # a word; None where it gives grades
     grades: dict[str, int] | None
-    said: str  # "counted", "same", "double", "replaced", "lapsed", "no_elector", "unfit"
+    said: str  # "counted", "same", "double", "replaced", "lapsed", "no_elector", "unfit", "unapproved"
     late: bool  # no closing has gathered it
     reason: str | None  # in words, where these are here
     you: bool

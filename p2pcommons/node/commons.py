@@ -41,14 +41,17 @@ from p2pcommons.node.moderation_values import (
     ShownInfo,
     WithheldInfo,
 )
+from p2pcommons.node.naming import Naming
 from p2pcommons.node.nearby import nearby_commons
 from p2pcommons.node.neighbours import Neighbours
 from p2pcommons.node.notices import notices
+from p2pcommons.node.organisation_values import AskedInfo
 from p2pcommons.node.own_words import OwnWords
 from p2pcommons.node.parting import Parting
 from p2pcommons.node.protecting import Protecting
 from p2pcommons.node.reviewing import Reviewing
 from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.speaking import Speaking
 from p2pcommons.node.stewardship import Stewardship
 from p2pcommons.node.taking_down import TakingDown
 from p2pcommons.node.upkeep import Upkeep, digest_info
@@ -111,13 +114,15 @@ class Commons:
         self._neighbours = neighbours
         self._membership = Membership(runtime)
         self._assemblies = Assemblies(runtime)
+        self._naming = Naming(runtime, self._membership)
         self._stewardship = Stewardship(runtime, self._membership, self._assemblies)
-        self._parting = Parting(runtime, self._membership, self._assemblies)
+        self._speaking = Speaking(runtime, self._membership, self._assemblies)
+        self._parting = Parting(runtime, self._membership, self._assemblies, self._speaking)
         self._reviewing = Reviewing(runtime, self._membership, self._assemblies)
         self._admitting = Admitting(runtime, self._membership, self._assemblies)
-        self._voting = Voting(runtime, self._membership, self._assemblies, self._admitting)
+        self._voting = Voting(runtime, self._membership, self._assemblies, self._admitting, self._speaking)
         self._discussing = Discussing(runtime, self._membership, self._assemblies)
-        self._protecting = Protecting(runtime, self._membership, self._assemblies)
+        self._protecting = Protecting(runtime, self._membership, self._assemblies, self._speaking)
         self._own_words = OwnWords(runtime, self._membership)
         self._taking_down = TakingDown(runtime)
         self._entries = Entries(runtime, self._membership, self._protecting, self._taking_down)
@@ -144,6 +149,7 @@ class Commons:
     async def open(self) -> None:
         """Make ready."""
         await self._runtime.run(self._membership.load)
+        await self._runtime.run(self._speaking.load)
         self._runtime.listen(self._heard)
 
     def _heard(self, changes: list[holding.Change]) -> None:
@@ -153,10 +159,12 @@ class Commons:
                 self.settling.add(change.commons)
 
     async def settle(self) -> None:
-        """After changes came in: use invitations that waited for their charter. Driven by the daemon."""
+        """After changes came in: use invitations that waited for their charter, and carry out what an organisation's
+        people approved of. Driven by the daemon."""
         waiting, self.settling = self.settling, set()
         for commons in waiting & set(self._runtime.replica.followed()):
             await self._membership.settle(commons)
+            await self._speaking.settle(commons)
 
     # -- status
 
@@ -443,6 +451,11 @@ class Commons:
         """Who is in, who are stewards, and by which ways one comes in."""
         return await self._stewardship.members(commons)
 
+    async def name_oneself(self, commons: CommonsId, name: str) -> MembersInfo:
+        """Say what one is called here."""
+        await self._naming.say(commons, name)
+        return await self.members(commons)
+
     async def admit(self, commons: CommonsId, key: PublicKey) -> ActInfo:
         """Let this key in, as the rules have it."""
         return await self._admitting.admit(commons, key)
@@ -452,6 +465,18 @@ class Commons:
     ) -> ActInfo:
         """Take keys out for good, and close ways in."""
         return await self._stewardship.purge(commons, keys, entrances)
+
+    async def declare_organisation(self, commons: CommonsId, people: Sequence[PublicKey], *, needed: int) -> ActInfo:
+        """Say that one is an organisation, or that others speak for it."""
+        return await self._speaking.declare(commons, people, needed)
+
+    async def asked_acts(self, commons: CommonsId) -> tuple[AskedInfo, ...]:
+        """What organisations ask their people."""
+        return await self._speaking.asked(commons)
+
+    async def approve_act(self, commons: CommonsId, act: RecordId) -> AskedInfo:
+        """Approve of what an organisation would do."""
+        return await self._speaking.approve(commons, act)
 
     async def leave(self, commons: CommonsId) -> ActInfo:
         """Be a member no more."""

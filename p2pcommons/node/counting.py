@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from p2pcommons.commons.assembly_bodies import close
-from p2pcommons.commons.ballots import COUNTED, LAPSED, NO_ELECTOR, UNFIT
+from p2pcommons.commons.ballots import COUNTED, LAPSED, NO_ELECTOR, UNAPPROVED, UNFIT
 from p2pcommons.commons.charter_bodies import Made
 from p2pcommons.commons.closings import SAME, Closing, Wording
 from p2pcommons.commons.minutes import Minute
@@ -48,7 +48,7 @@ def count_ballots(
     other = None if afresh else _agreed(minute, on)
     gathered = frozenset(verdict.id for verdict in here) if other is None else other.gathered
     counted = (verdict.id for verdict in case.verdicts(on.id, gathered, pasts) if verdict.code == COUNTED)
-    late = [(v.id, "late") for v in here if v.id not in gathered and v.code not in (LAPSED, UNFIT)]
+    late = [(v.id, "late") for v in here if v.id not in gathered and v.code not in (LAPSED, UNAPPROVED, UNFIT)]
     names: Sequence[bytes] = sorted(gathered)
     if other is not None:
         named = moment.grounds.records[other.id].header.prev

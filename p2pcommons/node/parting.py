@@ -13,6 +13,7 @@ from p2pcommons.commons.assembly_bodies import seen, sheet
 from p2pcommons.commons.charter import Charter, Member
 from p2pcommons.commons.charter_bodies import Made, approve
 from p2pcommons.commons.doors import act_hash
+from p2pcommons.commons.organisation_bodies import spoken_hash
 from p2pcommons.commons.removal_bodies import keep, leave, remove
 from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.identity import PublicKey
@@ -23,6 +24,7 @@ from p2pcommons.node.acting import Acting, door_of
 from p2pcommons.node.assemblies import Assemblies, Moment
 from p2pcommons.node.membership import Membership
 from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.speaking import Speaking
 from p2pcommons.node.values import ActInfo
 from p2pcommons.store.reading import SqliteReader
 
@@ -42,10 +44,11 @@ class _Removing(NamedTuple):
 class Parting:
     """How members go, for the commons followed here."""
 
-    def __init__(self, runtime: Runtime, membership: Membership, assemblies: Assemblies) -> None:
+    def __init__(self, runtime: Runtime, membership: Membership, assemblies: Assemblies, speaking: Speaking) -> None:
         self._runtime = runtime
         self._membership = membership
         self._assemblies = assemblies
+        self._speaking = speaking
         self._acting = Acting(runtime)
 
     async def leave(self, commons: CommonsId) -> ActInfo:
@@ -55,6 +58,7 @@ class Parting:
         if mine is None or not charter.is_member(self._me):
             raise Refused("not-a-member", "You are no member of this commons: there is nothing to leave.")
         _check_stewards_left(charter, mine)
+        await self._speaking.before(commons, [leave(self._me)])
         return ActInfo(True, 1, 1, await self._write(commons, leave(self._me), ()))
 
     async def remove(self, commons: CommonsId, key: PublicKey, words: str) -> ActInfo:
@@ -86,6 +90,7 @@ class Parting:
         except FormError as error:
             raise Refused("too-many", "This person has too many keys for one act: purge some of them first.") from error
         if removing.by_vote is not None:
+            await self._speaking.before(commons, wanted[:1])
             return ActInfo(True, 1, 1, await self._write(commons, wanted[0], removing.ballots))
         _check_stewards_left(charter, member)
         return await self._agree(commons, wanted, removing.ballots)
@@ -133,6 +138,7 @@ class Parting:
 
         def look(moment: Moment) -> tuple[Made, set[bytes], bytes, int]:
             removals, pasts = moment.assembly.removals, moment.assembly.pasts
+            organisations = moment.assembly.organisations
             cut = removals.within(moment.everything)
             stewards = removals.stewards(moment.everything, cut)
             mine = stewards.get(self._me)
@@ -146,13 +152,21 @@ class Parting:
             def agreeing(made: Made) -> set[bytes]:
                 named = act_hash(commons, made.kind, encode_body(made.body))
                 some = (one for one in pasts.approvals.get(named, ()) if not cut.has(one.id, one.author))
-                return {stewards[one.author] for one in some if one.author in stewards}
+                found = {one.author for one in some if one.author in stewards}
+                mute = {
+                    one for one in found
+                    if organisations.agreed(
+                        one, moment.everything, spoken_hash(commons, one, made.kind, encode_body(made.body))
+                    ) is False
+                }  # fmt: skip
+                return {stewards[one] for one in found - mute}
 
             found = [(made, agreeing(made)) for made in wanted]
             made, together = max(found, key=lambda one: len(one[1] | {mine}))  # the first of these
             return made, together, mine, moment.charter.quorum
 
         made, together, mine, quorum = await self._ask(commons, look)
+        await self._speaking.before(commons, [made])
         agreed = len(together | {mine})
         if agreed >= quorum:
             return ActInfo(True, agreed, quorum, await self._write(commons, made, beside))

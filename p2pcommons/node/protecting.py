@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 from p2pcommons.commons.assembly_bodies import seen
 from p2pcommons.commons.charter import Charter
 from p2pcommons.commons.charter_bodies import Made
+from p2pcommons.commons.moderating import HIDING
 from p2pcommons.commons.moderation import Hidden, Moderation, blocked, hide_by, may_hide
 from p2pcommons.commons.moderation_bodies import REASONS, block, hide, report, review, show
 from p2pcommons.commons.written import WRITE, Written, write
@@ -35,6 +36,7 @@ from p2pcommons.node.moderation_values import (
     ShownInfo,
 )
 from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.speaking import Speaking
 from p2pcommons.sync.replica import Draft
 
 T = TypeVar("T")
@@ -64,10 +66,11 @@ class _Blocked(NamedTuple):
 class Protecting:
     """Moderation of the commons followed here, and what this node's person does in it."""
 
-    def __init__(self, runtime: Runtime, membership: Membership, assemblies: Assemblies) -> None:
+    def __init__(self, runtime: Runtime, membership: Membership, assemblies: Assemblies, speaking: Speaking) -> None:
         self._runtime = runtime
         self._membership = membership
         self._assemblies = assemblies
+        self._speaking = speaking
         self._acting = Acting(runtime)
         self._blocked: dict[CommonsId, _Blocked] = {}
         self._lists: dict[CommonsId, frozenset[bytes]] = {}  # whose lists are gone by here, once looked up
@@ -325,6 +328,8 @@ class Protecting:
 
     async def _write(self, commons: CommonsId, some: Iterable[Made]) -> list[RecordId]:
         """Write acts, all on top of all heads: whatever gave this person a right is in their past."""
+        some = list(some)
+        await self._speaking.before(commons, (made for made in some if made.kind in HIDING))
         runtime = self._runtime
         charter = await runtime.run(lambda: self._acting.known(commons))
         door = await self._look(commons, lambda moment: door_of(moment.grounds, self._me))

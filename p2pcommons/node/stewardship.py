@@ -6,12 +6,14 @@ writes it. Nothing here decides on a right: what an act does is the charter's to
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from p2pcommons.commons.charter import Charter, Member
 from p2pcommons.commons.charter_bodies import Made, approve, name_stewards, purge
 from p2pcommons.commons.doors import APPROVE, act_hash
 from p2pcommons.commons.former import Former
+from p2pcommons.commons.organisations import Organisation
 from p2pcommons.core.clock import to_ms
 from p2pcommons.core.encoding import encode_body
 from p2pcommons.core.identity import PublicKey
@@ -21,8 +23,18 @@ from p2pcommons.errors import Conflict, FormError, NotFound, Refused
 from p2pcommons.node.acting import Acting
 from p2pcommons.node.assemblies import Assemblies, Moment
 from p2pcommons.node.membership import Membership
+from p2pcommons.node.naming import names_of
 from p2pcommons.node.runtime import Runtime
-from p2pcommons.node.values import ActInfo, EntranceInfo, FormerInfo, Instant, MemberInfo, MembersInfo
+from p2pcommons.node.values import ActInfo, EntranceInfo, FormerInfo, Instant, MemberInfo, MembersInfo, OrganisationInfo
+
+
+class _Looked(NamedTuple):
+    """What a moment says of members."""
+
+    charter: Charter
+    stewards: frozenset[bytes]
+    organised: Mapping[bytes, OrganisationInfo]
+    names: Mapping[bytes, str]
 
 
 class Stewardship:
@@ -37,12 +49,23 @@ class Stewardship:
     async def members(self, commons: CommonsId) -> MembersInfo:
         """Who is in, who are stewards, and by which ways one comes in. Conflict `commons-waiting`."""
 
-        def look(moment: Moment) -> tuple[Charter, frozenset[bytes]]:
+        def look(moment: Moment) -> _Looked:
             removals = moment.assembly.removals
             stewards = removals.stewards(moment.everything, removals.within(moment.everything))
-            return moment.charter, frozenset(stewards)
+            organisations = moment.assembly.organisations.all(moment.everything)
+            charter = moment.charter
+            return _Looked(
+                charter,
+                frozenset(stewards),
+                {key: _organised(charter, one) for key, one in organisations.items()},
+                names_of(
+                    moment.reader,
+                    charter,
+                    [*(one.keys for one in charter.members), *(one.keys for one in charter.former)],
+                ),
+            )
 
-        charter, stewards = await self._assemblies.ask(
+        charter, stewards, organised, names = await self._assemblies.ask(
             lambda: self._membership.charter(commons), commons, look, noted=False
         )
         me = self._runtime.keys.person.public
@@ -50,7 +73,7 @@ class Stewardship:
             commons=commons,
             quorum=charter.quorum,
             steward=me in charter.stewards,
-            members=tuple(_member(charter, each, me, stewards) for each in sorted(charter.members, key=lambda m: m.joined)),
+            members=tuple(_member(charter, each, me, stewards, organised, names) for each in sorted(charter.members, key=lambda m: m.joined)),
             entrances=tuple(
                 EntranceInfo(
                     RecordId(each.id), PublicKey(each.author), each.public is None, each.used, each.uses,
@@ -58,7 +81,7 @@ class Stewardship:
                 )
                 for each in charter.entrances
             ),
-            former=tuple(_former(charter, each, me) for each in charter.former),
+            former=tuple(_former(charter, each, me, names) for each in charter.former),
         )  # fmt: skip
 
     async def purge(self, commons: CommonsId, keys: Iterable[PublicKey], entrances: Iterable[bytes]) -> ActInfo:
@@ -155,7 +178,14 @@ class Stewardship:
         return found
 
 
-def _member(charter: Charter, member: Member, me: PublicKey, stewards: frozenset[bytes]) -> MemberInfo:
+def _member(
+    charter: Charter,
+    member: Member,
+    me: PublicKey,
+    stewards: frozenset[bytes],
+    organised: Mapping[bytes, OrganisationInfo],
+    names: Mapping[bytes, str],
+) -> MemberInfo:
     return MemberInfo(
         key=PublicKey(member.key),
         keys=tuple(PublicKey(key) for key in member.keys if key in charter.admitted),
@@ -164,10 +194,18 @@ def _member(charter: Charter, member: Member, me: PublicKey, stewards: frozenset
         steward=member.steward or not stewards.isdisjoint(member.keys),
         chosen=not member.steward and not stewards.isdisjoint(member.keys),
         you=me in member.keys,
+        organisation=next((organised[key] for key in member.keys if key in organised), None),
+        name=names.get(member.key),
     )
 
 
-def _former(charter: Charter, former: Former, me: PublicKey) -> FormerInfo:
+def _organised(charter: Charter, found: Organisation) -> OrganisationInfo:
+    named = {key for one in found.declared for key in one.people}
+    persons = {key if (person := charter.person(key)) is None else person.key for key in named}
+    return OrganisationInfo(tuple(map(PublicKey, sorted(persons))), found.needed, len(found.declared) > 1)
+
+
+def _former(charter: Charter, former: Former, me: PublicKey, names: Mapping[bytes, str]) -> FormerInfo:
     by = {each if (person := charter.person(each)) is None else person.key for each in former.by}
     return FormerInfo(
         key=PublicKey(former.key),
@@ -177,6 +215,7 @@ def _former(charter: Charter, former: Former, me: PublicKey) -> FormerInfo:
         since=Instant(to_ms(former.since)) if former.since else None,
         words=former.keep,
         you=me in former.keys,
+        name=names.get(former.key),
     )
 
 

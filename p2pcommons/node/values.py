@@ -290,6 +290,15 @@ class CharterInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class OrganisationInfo:
+    """By whose approvals a member acts who is an organisation."""
+
+    people: tuple[PublicKey, ...]  # ascending, each as they are shown
+    needed: int  # how many of them
+    divided: bool  # several lists of people, set without knowing of each other: of each so many have to approve
+
+
+@dataclass(frozen=True, slots=True)
 class MemberInfo:
     """A member: a person, shown under the key that let them in first."""
 
@@ -300,6 +309,8 @@ class MemberInfo:
     steward: bool  # by role, or chosen by a vote
     you: bool  # this node's person
     chosen: bool = False  # steward by a vote alone: looks after the commons, and takes no key out for good
+    organisation: OrganisationInfo | None = None  # None: a person
+    name: str | None = None  # what they call themselves: anybody may say anything
 
 
 REMOVAL_WORDS: Final = ("seen", "all", "none")
@@ -317,6 +328,7 @@ class FormerInfo:
     since: Instant | None  # by the word of who wrote the record; None where there is none
     words: bool  # whether all that they wrote counts
     you: bool  # this node's person
+    name: str | None = None  # what they call themselves
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeVar
 
 from p2pcommons.commons.assembly_bodies import answer, cast, seen, sheet
-from p2pcommons.commons.ballots import LAPSED, NO_ELECTOR, REPLACED, UNFIT
+from p2pcommons.commons.ballots import LAPSED, NO_ELECTOR, REPLACED, UNAPPROVED, UNFIT
 from p2pcommons.commons.charter import Charter
 from p2pcommons.commons.charter_bodies import Made
 from p2pcommons.commons.closings import Case, Wording
@@ -31,6 +31,7 @@ from p2pcommons.node.membership import Membership
 from p2pcommons.node.proposal_info import proposal_info, proposal_items, rule_changes
 from p2pcommons.node.proposing import new_proposal, new_wording
 from p2pcommons.node.runtime import Runtime
+from p2pcommons.node.speaking import Speaking
 from p2pcommons.sync.replica import Draft
 
 T = TypeVar("T")
@@ -41,9 +42,12 @@ _BALLOTS_OF_CLOSING: Final = PREV_MAX - _HEADS_OF_CLOSING
 class Voting:
     """The assemblies of the commons followed here, and what this node's person does in them."""
 
-    def __init__(self, runtime: Runtime, membership: Membership, assemblies: Assemblies, admitting: Admitting) -> None:
+    def __init__(
+        self, runtime: Runtime, membership: Membership, assemblies: Assemblies, admitting: Admitting, speaking: Speaking
+    ) -> None:
         self._runtime = runtime
         self._admitting = admitting
+        self._speaking = speaking
         self._membership = membership
         self._assemblies = assemblies
         self._acting = Acting(runtime)
@@ -80,6 +84,7 @@ class Voting:
 
         made, heads = await self._draft(commons, draft)
         await self._keep(commons, text, words)
+        await self._speaking.before(commons, [made])
         record = await self._acting.write(commons, made, subject=commons, prev=heads)
         return await self.proposal(commons, record)
 
@@ -111,6 +116,7 @@ class Voting:
 
         made, heads = await self._draft(commons, draft)
         await self._keep(commons, written, rule_words)
+        await self._speaking.before(commons, [made])
         await self._acting.write(commons, made, subject=commons, prev=heads)
         return await self.proposal(commons, proposal)
 
@@ -138,6 +144,7 @@ class Voting:
             return answer(amendment, take=take), RecordId(case.id)
 
         (made, proposal), heads = await self._draft(commons, draft)
+        await self._speaking.before(commons, [made])
         await self._acting.write(commons, made, subject=commons, prev=heads)
         return await self.proposal(commons, proposal)
 
@@ -177,7 +184,9 @@ class Voting:
         made = await self._ask(commons, draft)
         if made is not None:
             await self._keep(commons, written)
-            await self._acting.write(commons, made[0], subject=commons, prev=made[1])
+            approvals = await self._speaking.before(commons, [made[0]])
+            prev = tuple(sorted({*made[1], *approvals}))
+            await self._acting.write(commons, made[0], subject=commons, prev=prev)
         return await self.proposal(commons, proposal)
 
     def _ballot(
@@ -191,7 +200,9 @@ class Voting:
     ) -> tuple[Made, tuple[bytes, ...]] | None:
         """The ballot and what it names; None where this person's ballot says the same already."""
         said = choice if isinstance(choice, str) else tuple(sorted(choice.items()))
-        mine = [v for v in minute.ballots if v.elector == person and v.code not in (LAPSED, UNFIT, NO_ELECTOR)]
+        mine = [
+            v for v in minute.ballots if v.elector == person and v.code not in (LAPSED, UNFIT, UNAPPROVED, NO_ELECTOR)
+        ]
         standing = [v for v in mine if v.code != REPLACED]
         if reason is None and len(standing) == 1 and standing[0].choice == said:
             return None

@@ -58,6 +58,7 @@ STATES: Final[Mapping[str, tuple[str, str, str]]] = {
 
 FAULTS: Final[Mapping[str, str]] = {
     "no_member": N_("Who proposed it was not a member."),
+    "unapproved": N_("Too few of those who speak for the organisation that proposed it had approved."),
     "closers": N_("Those who should close it are not as many members as the rules ask."),
     "method": N_("It would be decided otherwise than the rules say."),
     "not_silent": N_("The stewards there are have not been silent for long enough."),
@@ -91,6 +92,7 @@ SAID: Final[Mapping[str, str]] = {
     "replaced": N_("changed by a later one"),
     "lapsed": N_("does not count: the text was changed after it"),
     "no_elector": N_("does not count: of nobody who may vote"),
+    "unapproved": N_("does not count: too few of those who speak for the organisation approved of it"),
     "unfit": N_("does not count: it names another text than it was cast on"),
     "late": N_("does not count: it came after the count"),
 }

@@ -30,7 +30,7 @@ class Typed:
 
 def typed_form(visit: Visit) -> Typed:
     """The form as it came."""
-    names = ("text", "key", "succession", "options", "grades", "words", "amendment")
+    names = ("text", "key", "succession", "options", "grades", "words", "amendment", "entry")
     values = {name: visit.typed(name).strip() for name in names}
     values |= {name: value for name, value in visit.form if name.startswith(PREFIX)}
     return Typed(values, tuple(visit.all_typed("steward")), tuple(visit.all_typed("closer")))

@@ -125,6 +125,6 @@ def render(visit: Visit, template: str, values: Mapping[str, Any]) -> str:
             here=visit.request.path,
             here_with_query=visit.request.path_qs if visit.request.method == "GET" else visit.request.path,
             done=labels.DONE.get(visit.asked("done")),
-            **values,
+            **{"called": {}, **values},
         )
     )

@@ -14,8 +14,9 @@ import aiohttp
 from p2pcommons.api.client import Client
 from p2pcommons.api.verbs import Verbs
 from p2pcommons.commons.invitation import parse_invitation
-from p2pcommons.core.identity import did_key, parse_did_key
+from p2pcommons.core.identity import PublicKey, did_key, parse_did_key
 from p2pcommons.core.record import CommonsId, Subject
+from p2pcommons.errors import Conflict
 from p2pcommons.node.folder import API_TOKEN, running_node
 from p2pcommons.node.local import local_client
 from tests.e2e.hall import furnish_hall
@@ -101,13 +102,15 @@ async def http(node: NodeProcess) -> AsyncIterator[Http]:
 
 
 async def parted(alice: Client, place: Path) -> dict[str, str]:
-    """A commons with a member who may be removed, and one who was; and one that its founder may leave."""
+    """A commons with a member who may be removed, and one who was; one that its founder may leave; and two for organisations."""
     names: dict[str, str] = {}
-    gens, partir = (await alice.create_commons("Gens")).id, (await alice.create_commons("Partir")).id
+    gens, partir, league, union = [
+        (await alice.create_commons(name)).id for name in ("Gens", "Partir", "Ligue", "Union")
+    ]
     for person in ("member", "former"):
         async with local_client(place / person) as other:
             names[person] = did_key((await other.identity()).person)
-            for commons in (gens, partir):
+            for commons in (gens, partir, league, union):
                 line, file = (await alice.invite(commons)).invitation, place / f"{person}.pack"
                 await other.join(line)
                 await alice.pack(file, commons)
@@ -118,7 +121,27 @@ async def parted(alice: Client, place: Path) -> dict[str, str]:
                 await alice.unpack(file)
     await alice.remove_member(gens, parse_did_key(names["former"]), words="none")
     await alice.name_stewards(partir, add=[parse_did_key(names["member"])])
-    return {**names, "gens": gens.hex(), "partir": partir.hex()}
+    asked = await organised(alice, parse_did_key(names["former"]), union, place)
+    return {
+        **names, "gens": gens.hex(), "partir": partir.hex(), "league": league.hex(), "union": union.hex(), "asked": asked
+    }  # fmt: skip
+
+
+async def organised(alice: Client, former: PublicKey, commons: CommonsId, place: Path) -> str:
+    """A member who is an organisation of two people, and asks them to leave; the id of what is asked."""
+    file = place / "union.pack"
+    await alice.pack(file, commons)
+    async with local_client(place / "member") as other:
+        await other.unpack(file)
+        await other.declare_organisation(commons, [(await alice.identity()).person, former], needed=2)
+        try:
+            await other.leave(commons)
+        except Conflict as asked:
+            assert asked.code == "people-asked"
+        await other.pack(file, commons)
+    await alice.unpack(file)
+    (one,) = await alice.asked_acts(commons)
+    return one.id.hex()
 
 
 async def moderated(alice: Verbs, commons: CommonsId) -> dict[str, str]:

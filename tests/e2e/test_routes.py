@@ -153,6 +153,19 @@ TABLE = [
     Ask(f"POST {A}/commons/{{id}}/admissions", f"{A}/commons/{{commons}}/admissions", 201, body={"key": KEY}),
     Ask(f"POST {A}/commons/{{id}}/admissions", f"{A}/commons/{{waiting}}/admissions", 409, "commons-waiting", None, {"key": KEY}),
     Ask(f"POST {A}/commons/{{id}}/admissions", f"{A}/commons/{{commons}}/admissions", 400, "bad-field", "key", {}),
+    Ask(f"POST {A}/commons/{{id}}/organisation", f"{A}/commons/{{league}}/organisation", 201, body={"people": ["{member}"], "needed": 1}),
+    Ask(f"POST {A}/commons/{{id}}/organisation", f"{A}/commons/{{commons}}/organisation", 409, "unknown-member", None, {"people": [KEY], "needed": 1}),
+    Ask(f"POST {A}/commons/{{id}}/organisation", f"{A}/commons/{{union}}/organisation", 409, "bad-organisation", None, {"people": ["{member}"], "needed": 1}),
+    Ask(f"POST {A}/commons/{{id}}/organisation", f"{A}/commons/{{closed}}/organisation", 403, "not-a-member", None, {"people": [KEY], "needed": 1}),
+    Ask(f"POST {A}/commons/{{id}}/organisation", f"{A}/commons/{{union}}/organisation", 400, "bad-field", "needed", {"people": ["{member}"], "needed": 0}),
+    Ask(f"POST {A}/commons/{{id}}/name", f"{A}/commons/{{league}}/name", 201, body={"name": "Ana"}),
+    Ask(f"POST {A}/commons/{{id}}/name", f"{A}/commons/{{league}}/name", 409, "bad-person-name", None, {"name": "A\u202ena"}),
+    Ask(f"POST {A}/commons/{{id}}/name", f"{A}/commons/{{league}}/name", 400, "bad-field", "name", {}),
+    Ask(f"POST {A}/commons/{{id}}/name", f"{A}/commons/{{closed}}/name", 403, "not-a-member", None, {"name": "Ana"}),
+    Ask(f"GET {A}/commons/{{id}}/asked", f"{A}/commons/{{union}}/asked?limit=1", 200),
+    Ask(f"GET {A}/commons/{{id}}/asked", f"{A}/commons/{{waiting}}/asked", 409, "commons-waiting"),
+    Ask(f"POST {A}/commons/{{id}}/asked/{{act}}/approvals", f"{A}/commons/{{union}}/asked/{{asked}}/approvals", 201),
+    Ask(f"POST {A}/commons/{{id}}/asked/{{act}}/approvals", f"{A}/commons/{{union}}/asked/{ABSENT}/approvals", 404, "unknown-act"),
     Ask(f"POST {A}/commons/{{id}}/leave", f"{A}/commons/{{partir}}/leave", 201),
     Ask(f"POST {A}/commons/{{id}}/leave", f"{A}/commons/{{commons}}/leave", 409, "too-few-stewards"),
     Ask(f"POST {A}/commons/{{id}}/leave", f"{A}/commons/{{closed}}/leave", 403, "not-a-member"),
@@ -356,6 +369,8 @@ async def test_a_route_answers_as_it_says(one: Ask, world: World) -> None:
         body = {**body, "key": body["key"].format(**world.names)}
     if isinstance(body, dict) and "invitation" in body:
         body = {"invitation": body["invitation"].format(**world.names)}
+    if isinstance(body, dict) and "people" in body:
+        body = {**body, "people": [key.format(**world.names) for key in body["people"]]}
     if isinstance(body, dict) and body.get("entrances") == ["{entrance}"]:
         body = {"entrances": [world.names["entrance"]]}
     async with http(world.node) as ask:

@@ -14,6 +14,7 @@ from api_world import ABSENT, World
 from fake_assembly import AMENDMENT, OTHER, PROPOSAL
 from fake_moderation import DOWN, HIDDEN
 from fake_node import ALICE, NODE, PACK, RECIPE
+from fake_organisation import ASKED, OTHERS
 
 from p2pcommons.core.identity import did_key
 from p2pcommons.core.limits import API_BODY_BYTES_MAX
@@ -159,6 +160,21 @@ TABLE = [
     Ask("GET /api/v1/commons/{id}/members", "/api/v1/commons/{commons}/members", 200),
     Ask("GET /api/v1/commons/{id}/members", f"/api/v1/commons/{ABSENT}/members", 404, "unknown-commons"),
     Ask("GET /api/v1/commons/{id}/members", "/api/v1/commons/{commons}/members?x=1", 400, "bad-parameter", "x"),
+    Ask("POST /api/v1/commons/{id}/organisation", "/api/v1/commons/{commons}/organisation", 201, body={"people": [K], "needed": 1}),
+    Ask("POST /api/v1/commons/{id}/organisation", "/api/v1/commons/{commons}/organisation", 409, "bad-organisation", None, {"people": [K], "needed": 2}),
+    Ask("POST /api/v1/commons/{id}/organisation", "/api/v1/commons/{commons}/organisation", 400, "bad-field", "needed", {"people": [K], "needed": 25}),
+    Ask("POST /api/v1/commons/{id}/organisation", "/api/v1/commons/{commons}/organisation", 400, "bad-field", "people", {"people": [K] * 25, "needed": 1}),
+    Ask("POST /api/v1/commons/{id}/organisation", f"/api/v1/commons/{ABSENT}/organisation", 404, "unknown-commons", None, {"people": [K], "needed": 1}),
+    Ask("POST /api/v1/commons/{id}/name", "/api/v1/commons/{commons}/name", 201, body={"name": "Ana"}),
+    Ask("POST /api/v1/commons/{id}/name", "/api/v1/commons/{commons}/name", 409, "bad-person-name", None, {"name": " Ana"}),
+    Ask("POST /api/v1/commons/{id}/name", "/api/v1/commons/{commons}/name", 400, "bad-field", "name", {"name": "a" * 61}),
+    Ask("POST /api/v1/commons/{id}/name", f"/api/v1/commons/{ABSENT}/name", 404, "unknown-commons", None, {"name": "Ana"}),
+    Ask("GET /api/v1/commons/{id}/asked", "/api/v1/commons/{commons}/asked?limit=1", 200),
+    Ask("GET /api/v1/commons/{id}/asked", f"/api/v1/commons/{ABSENT}/asked", 404, "unknown-commons"),
+    Ask("POST /api/v1/commons/{id}/asked/{act}/approvals", f"/api/v1/commons/{{commons}}/asked/{ASKED.hex()}/approvals", 201),
+    Ask("POST /api/v1/commons/{id}/asked/{act}/approvals", f"/api/v1/commons/{{commons}}/asked/{OTHERS.hex()}/approvals", 403, "not-asked"),
+    Ask("POST /api/v1/commons/{id}/asked/{act}/approvals", f"/api/v1/commons/{{commons}}/asked/{ABSENT}/approvals", 404, "unknown-act"),
+    Ask("POST /api/v1/commons/{id}/asked/{act}/approvals", "/api/v1/commons/{commons}/asked/x/approvals", 400, "bad-parameter", "act"),
     Ask("POST /api/v1/commons/{id}/leave", "/api/v1/commons/{commons}/leave", 201),
     Ask("POST /api/v1/commons/{id}/leave", f"/api/v1/commons/{ABSENT}/leave", 404, "unknown-commons"),
     Ask("POST /api/v1/commons/{id}/removals", "/api/v1/commons/{commons}/removals", 201, body={"key": K, "words": "none"}),

@@ -12,6 +12,7 @@ from typing import Any
 
 from fake_assembly import FakeAssembly
 from fake_moderation import DOWN, HIDDEN, FakeModeration, hidden_info
+from fake_organisation import FakeOrganisation
 
 from p2pcommons.api.wire import rfc3339
 from p2pcommons.commons.query import Query
@@ -85,7 +86,7 @@ def named(text: str) -> bytes:
     return sha256(text.encode()).digest()
 
 
-class FakeNode(FakeAssembly, FakeModeration):
+class FakeNode(FakeAssembly, FakeModeration, FakeOrganisation):
     def __init__(self) -> None:
         super().__init__()
         self.ready = True

@@ -386,6 +386,56 @@ async def test_a_member_is_proposed_to_be_removed_and_let_in_again(tmp_path: Pat
         assert "is let in" in made.text
 
 
+async def test_an_entry_is_proposed_to_be_hidden_and_shown_again_from_its_page(tmp_path: Path) -> None:
+    async with founded(tmp_path) as (place, commons):
+        added = await place.commons.add_entry(of(commons), {"type": "place", "title": "A well"})
+        entry, at = str(added.entry["id"]), f"/commons/{commons}/proposals/new"
+        page = await place.browser.get(f"/entries/{entry}")
+        link = next(link for link in page.html.links if "matter=hide" in link)
+        form = await place.browser.get(link)
+        assert form.html.values(at)["entry"] == entry and form.html.values(at)["matter"] == "hide"
+        wrong = await place.browser.send(form, at, text="")
+        assert wrong.status == 422 and wrong.html.values(at)["entry"] == entry
+        made = await place.browser.send(form, at, text="It is private")
+        assert made.status == 200 and "It is private" in made.text
+        (proposal,) = await place.commons.proposals(of(commons))
+        assert (proposal.matter, proposal.title) == ("hide", "It is private")
+        await place.commons.vote(of(commons), proposal.id, "for")
+        await place.commons.close_vote(of(commons), proposal.id)
+        page = await place.browser.get(f"/entries/{entry}?commons={commons}")
+        link = next(link for link in page.html.links if "matter=restore" in link)
+        form = await place.browser.get(link)
+        assert form.html.values(at)["matter"] == "restore"
+        await place.browser.send(form, at, text="It is for all")
+        assert {one.matter for one in await place.commons.proposals(of(commons))} == {"hide", "restore"}
+        page = await place.browser.get(f"/entries/{entry}?commons={commons}")
+        assert not [link for link in page.html.links if "matter=restore" in link], "it is proposed already"
+        for bad in ("x", "00" * 31):
+            assert (await place.browser.send(form, at, text="x", entry=bad)).status == 404
+
+
+async def test_members_are_shown_by_what_they_call_themselves_and_organisations_with_their_people(
+    tmp_path: Path,
+) -> None:
+    async with founded(tmp_path) as (place, commons), neighbour(tmp_path, place, commons) as bob:
+        await place.commons.name_oneself(of(commons), "<b>Ana</b>")
+        await bob.commons.declare_organisation(of(commons), [(await place.commons.identity()).person], needed=1)
+        await bob.commons.name_oneself(of(commons), "The hall")
+        await met(tmp_path, place.commons, bob.commons, commons)
+        page = await bob.browser.get(f"/commons/{commons}/members")
+        assert "let in by <b>Ana</b>" in page.text, "as it was written, and no markup"
+        assert "counts when 2 of its people have approved" in page.text
+        await met(tmp_path, bob.commons, place.commons, commons)
+        page = await place.browser.get(f"/commons/{commons}/members")
+        assert "The hall" in page.text
+        made = await place.commons.propose(of(commons), Question("A bench"))
+        await place.commons.comment(of(commons), made.id, "Where?")
+        await met(tmp_path, place.commons, bob.commons, commons)
+        at = f"/commons/{commons}/proposals/{made.id.hex()}"
+        for path in (at, f"{at}/discussion"):
+            assert "<b>Ana</b>" in (await bob.browser.get(path)).text
+
+
 async def test_who_only_reads_sees_everything_and_has_no_form(tmp_path: Path) -> None:
     async with founded(tmp_path) as (place, commons):
         path = where(await propose(place, commons, HOSTILE + "\n" + HOSTILE))

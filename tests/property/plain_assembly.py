@@ -95,7 +95,7 @@ def read_aloud(records: Iterable[Record], commons: bytes) -> tuple[dict[bytes, S
             return None
         if len(mine) > 4:
             return False
-        wanted = act_hash(commons, header.kind, given[i].body or b"")
+        wanted = act_hash(commons, f"for {header.kind}", header.author + (given[i].body or b""))
         least = rules(within).params("organisations")["needed"] if ruled else 1
         who = {
             given[a].header.author

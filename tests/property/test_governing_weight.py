@@ -126,7 +126,9 @@ def declared_in_a_row(size: int) -> Large:
     town = Large(5)
     for number in range(size):
         made = organisations.declare([key_of(town.names[2]).public, text_of(str(number))], 1)
-        town.write(town.names[2], acts.approve(town.commons, made), town.heads)
+        town.write(
+            town.names[2], organisations.approve_for(town.commons, key_of(town.names[1]).public, made), town.heads
+        )
         town.write(town.names[1], made, town.heads)
         town.write(town.names[1], _question(town), town.heads)
     return town
@@ -153,7 +155,9 @@ def approved_again_and_again(size: int) -> Large:
     town.write(town.names[1], organisations.declare(people, 2), town.heads)
     made = _question(town)
     for _ in range(size):
-        town.write(town.names[2], acts.approve(town.commons, made), town.heads)
+        town.write(
+            town.names[2], organisations.approve_for(town.commons, key_of(town.names[1]).public, made), town.heads
+        )
         town.write(town.names[1], made, town.heads)
     return town
 
@@ -166,7 +170,9 @@ def voted_by_organisations(size: int) -> Large:
     proposal = town.write(town.names[2], _question(town), town.heads)
     for number in range(size):
         made = bodies.cast(proposal.id, text_of("a"), "for", replaces=[text_of(str(number))])
-        approval = town.write(town.names[2], acts.approve(town.commons, made), town.heads)
+        approval = town.write(
+            town.names[2], organisations.approve_for(town.commons, key_of(town.names[1]).public, made), town.heads
+        )
         town.write(town.names[1], made, [proposal.id, approval.id], head=False)
     return town
 
@@ -228,7 +234,11 @@ def test_removals_by_a_steward_that_is_an_organisation_in_a_long_row_are_no_deep
     town.meet(*names)
     for number in range(60):
         made = removals.remove(key_of("erin").public, {(text_of(str(number)), 1): []}, keep=True)
-        town.write_together("alice", made, ["bob", "carol", "dave"])
+        for name in ("bob", "carol"):
+            town.approve(name, made, "dave")
+        town.write("dave", acts.approve(town.commons, made))
+        town.meet(*names[:4])
+        town.write("alice", made)
         town.meet(*names[:4])
     folded = assemble(town.records.values(), town.commons)
     last = town.write("alice", removals.leave(key_of("alice").public))

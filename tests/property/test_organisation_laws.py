@@ -188,9 +188,9 @@ def test_who_is_not_named_and_who_approves_of_something_else_help_nothing(town: 
     town.meet(*ALL)
     made = ballot(proposal)
     others = town.write_together("dave", made, ["alice", "erin"], prev=[proposal.id])
-    against = town.approve("bob", ballot(proposal, "against"))
+    against = town.approve("bob", ballot(proposal, "against"), "dave")
     town.seen["dave"][against.id] = against
-    first = town.approve("alice", made)
+    first = town.approve("alice", made, "dave")
     mixed = town.write("dave", made, prev=[proposal.id, first.id, against.id])
     assert {codes(town, proposal)[one.id] for one in (others, mixed)} == {"unapproved"}
 
@@ -199,7 +199,7 @@ def test_an_approval_that_is_not_in_the_past_counts_for_nothing(town: Town) -> N
     proposal = propose(town, "erin")
     town.meet(*ALL)
     written = town.write("dave", ballot(proposal), prev=[proposal.id])
-    town.approve("alice", ballot(proposal)), town.approve("bob", ballot(proposal))
+    town.approve("alice", ballot(proposal), "dave"), town.approve("bob", ballot(proposal), "dave")
     assert codes(town, proposal)[written.id] == "unapproved"
 
 
@@ -208,6 +208,18 @@ def test_a_member_who_is_no_organisation_names_no_approvals_in_a_ballot(town: To
     town.meet(*ALL)
     written = town.write_together("erin", ballot(proposal), ["alice"], prev=[proposal.id])
     assert codes(town, proposal)[written.id] == "unfit"
+
+
+def test_a_yes_to_one_organisation_is_none_to_another(town: Town) -> None:
+    town.declare("erin", ["alice", "bob"], 2)
+    town.meet(*ALL)
+    proposal = propose(town, "carol")
+    town.meet(*ALL)
+    one = town.write_together("dave", ballot(proposal), ["alice", "bob"], prev=[proposal.id])
+    town.meet(*ALL)
+    yes = [r.id for r in town.records.values() if r.header.kind == "charter.approve"]
+    other = town.write("erin", ballot(proposal), prev=[proposal.id, *yes])
+    assert (codes(town, proposal)[one.id], codes(town, proposal)[other.id]) == (COUNTED, "unapproved")
 
 
 def test_one_person_with_two_devices_is_one_person(town: Town) -> None:
@@ -269,9 +281,14 @@ def test_a_stewards_approval_is_an_organisations_when_its_people_approved_of_the
     town.declare("dave", ["carol", "bob"], 2)
     town.meet(*ALL)
     made, erin = removals.remove(key_of("erin").public, keep=True), key_of("erin").public
-    town.write_together("alice", made, ["dave"])
+    town.write("dave", acts.approve(town.commons, made))
+    town.meet("alice", "dave")
+    town.write("alice", made)
     assert erin in town.assembly().pasts.members(town.assembly().pasts.all)
-    town.write_together("alice", made, ["bob", "carol", "dave"])
+    for name in ("bob", "carol"):
+        town.approve(name, made, "dave")
+    town.meet(*ALL[:4])
+    town.write("alice", made)
     assert erin not in town.assembly().pasts.members(town.assembly().pasts.all)
 
 

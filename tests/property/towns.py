@@ -155,9 +155,9 @@ class Town:
         made = organisations.declare([key_of(name).public for name in people], quorum)
         return self.write_together(person, made, by)
 
-    def approve(self, person: str, made: Made, prev: Iterable[bytes] | None = None) -> Record:
-        """A person's yes to an act."""
-        return self.write(person, acts.approve(self.commons, made), prev=prev)
+    def approve(self, person: str, made: Made, organisation: str) -> Record:
+        """A person's yes to an act of an organisation."""
+        return self.write(person, organisations.approve_for(self.commons, key_of(organisation).public, made))
 
     def write_together(
         self, person: str, made: Made, by: Iterable[str], *, prev: Iterable[bytes] | None = None
@@ -165,7 +165,7 @@ class Town:
         """An act that these approve of first; on these records and the approvals, or on all that the person holds."""
         approvals = []
         for name in by:
-            approvals.append(self.approve(name, made).id)
+            approvals.append(self.approve(name, made, person).id)
             self.seen[person].update(self.back_to(name, approvals[-1]))
         return self.write(person, made, prev=None if prev is None else [*prev, *approvals])
 

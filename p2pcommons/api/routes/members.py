@@ -7,13 +7,14 @@ from typing import Final
 from aiohttp import web
 
 from p2pcommons.api.auth import Grant
-from p2pcommons.api.forms import ID, KEY, Choice, Integer, Items
+from p2pcommons.api.forms import ID, KEY, NO_ZERO, Choice, Integer, Items, Text
 from p2pcommons.api.operation import Call, Operation, answer
 from p2pcommons.api.routes.commons import COMMONS_ID
 from p2pcommons.api.schema import Fields, Member
-from p2pcommons.core.limits import KEPT_MAX, STEWARDS_NAMED_MAX
+from p2pcommons.core.limits import KEPT_MAX, PERSON_NAME_CHARACTERS_MAX, STEWARDS_NAMED_MAX
 from p2pcommons.node.values import REMOVAL_WORDS, ActInfo, MembersInfo
 
+_NAME: Final = Text(PERSON_NAME_CHARACTERS_MAX, 0, NO_ZERO, "leave out the zero characters")
 _KEYS: Final = Items(KEY, STEWARDS_NAMED_MAX)
 _UNKNOWN: Final = "`unknown-commons`: not followed here"
 _NOT_THERE: Final = (
@@ -56,6 +57,10 @@ async def _keep(call: Call) -> web.StreamResponse:
     return answer(await call.commons.keep_words(call.arguments["id"], body["key"], entries=body["entries"]), status=201)
 
 
+async def _name(call: Call) -> web.StreamResponse:
+    return answer(await call.commons.name_oneself(call.arguments["id"], call.body["name"]), status=201)
+
+
 async def _admit(call: Call) -> web.StreamResponse:
     return answer(await call.commons.admit(call.arguments["id"], call.body["key"]), status=201)
 
@@ -64,6 +69,16 @@ OPERATIONS: Final = (
     Operation(
         "GET", "/api/v1/commons/{id}/members", "listMembers", "Who is in, who are stewards, and by which ways one comes in",
         _list, answer=MembersInfo, parameters=(COMMONS_ID,), refusals={404: "`unknown-commons`: not followed here", 409: "`commons-waiting`"},
+    ),
+    Operation(
+        "POST", "/api/v1/commons/{id}/name", "nameOneself",
+        "Say what one is called here, for all to read; an empty name takes it back. It tells nobody apart", _name,
+        answer=MembersInfo, status=201, needs=Grant.OWN, parameters=(COMMONS_ID,),
+        refusals={
+            403: "`not-a-member`", 404: _UNKNOWN,
+            409: "`bad-person-name`: a hidden character, or a space at an end; `commons-waiting`",
+        },
+        body=Fields((Member("name", _NAME, "at most 60 characters on one line", required=True),)),
     ),
     Operation(
         "POST", "/api/v1/commons/{id}/admissions", "admitMember",

@@ -8,6 +8,7 @@ from p2pcommons.api.wire import parse_hex32
 from p2pcommons.core.record import RecordId
 from p2pcommons.errors import FormError, NotFound
 from p2pcommons.web.assembly_labels import FIELD_ERRORS
+from p2pcommons.web.naming import names_of
 from p2pcommons.web.proposal_reading import parted
 from p2pcommons.web.views.proposals import own_keys, proposal_path
 from p2pcommons.web.visit import Answer, Page, Redirect, View, Visit, address
@@ -36,11 +37,13 @@ async def _show(visit: Visit, on: str, text: str, errors: dict[str, str]) -> Pag
     found = await visit.commons.proposal(commons, proposal)
     comments = await visit.commons.comments(commons, proposal)
     path, at = proposal_path(commons, proposal), visit.start()
+    members = await visit.commons.members(commons)
     values = {
         "info": await visit.commons.get_commons(commons),
         "title": parted(found.text)[0],
         "path": path,
-        "mine": await own_keys(visit, await visit.commons.members(commons)),
+        "mine": await own_keys(visit, members),
+        "called": names_of(members),
         "comments": comments[at : at + PAGE_ITEMS],
         "answered": next((one for one in comments if one.id.hex() == on), None),
         "authors": {one.id: one.author for one in comments},

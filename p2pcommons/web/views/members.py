@@ -7,6 +7,7 @@ from typing import Final
 from p2pcommons.core.identity import PublicKey, did_key, parse_did_key
 from p2pcommons.errors import FormError, NotFound
 from p2pcommons.node.values import REMOVAL_WORDS, ActInfo, EntranceInfo, FormerInfo, MemberInfo, MembersInfo
+from p2pcommons.web.naming import names_of
 from p2pcommons.web.visit import Answer, Page, Redirect, View, Visit, address
 
 DEEDS: Final = ("leave", "remove", "keep", "purge", "steward", "end", "close")
@@ -23,9 +24,15 @@ async def show(visit: Visit) -> Answer:
         {
             "info": await visit.commons.get_commons(commons),
             "found": found,
+            "called": names_of(found),
             "me": await _me(visit),
             "members": [
-                {"info": each, "did": did_key(each.key), "by": None if each.by is None else did_key(each.by)}
+                {
+                    "info": each,
+                    "did": did_key(each.key),
+                    "by": None if each.by is None else did_key(each.by),
+                    "people": () if each.organisation is None else [did_key(key) for key in each.organisation.people],
+                }
                 for each in found.members
             ],
             "former": [

@@ -10,6 +10,7 @@ from p2pcommons.core.identity import did_key
 from p2pcommons.core.record import CommonsId
 from p2pcommons.node.assembly_values import EffectInfo, ProposalInfo
 from p2pcommons.node.values import MembersInfo
+from p2pcommons.web.naming import names_of
 from p2pcommons.web.proposal_reading import (
     Change,
     choice_words,
@@ -104,6 +105,7 @@ async def one(visit: Visit, found: ProposalInfo, typed: Voting, errors: dict[str
         "found": found,
         "path": path,
         "mine": mine,
+        "called": names_of(members),
         "title": title,
         "rest": rest,
         "standing": standing(found.state, found.applied, found.closes_at, now),

@@ -10,12 +10,13 @@ from p2pcommons.api.wire import parse_hex32
 from p2pcommons.commons.rules import DAY_MS, RULES, Decision
 from p2pcommons.core.identity import did_key
 from p2pcommons.core.limits import GRADES_MAX
-from p2pcommons.core.record import RecordId
+from p2pcommons.core.record import RecordId, Subject
 from p2pcommons.errors import FormError, NotFound, Refused
 from p2pcommons.node.assembly_values import EffectInfo, Question
 from p2pcommons.node.values import ArticleInfo, CharterInfo, CommonsInfo, MembersInfo
 from p2pcommons.web import labels
 from p2pcommons.web.assembly_labels import FIELD_ERRORS
+from p2pcommons.web.naming import names_of
 from p2pcommons.web.proposal_form import Typed, check_text, key_of, keys_of, rule_said, typed_form
 from p2pcommons.web.proposal_reading import article_of, mode_words, rule_change
 from p2pcommons.web.rule_form import params_of, rule_fields, typed_of
@@ -27,9 +28,13 @@ CHOSEN: Final = ("text", "remove", "admit", "steward")
 """Matters that one chooses in the form; a rule is questioned in the charter, an amendment put to the vote at its proposal."""
 
 
+ON_ENTRIES: Final = ("hide", "restore")
+"""Matters that one comes to from an entry's page."""
+
+
 async def propose_form(visit: Visit) -> Answer:
     """`/commons/ID/proposals/new?matter=…`."""
-    asked = {"key": visit.asked("key"), "amendment": visit.asked("amendment")}
+    asked = {"key": visit.asked("key"), "amendment": visit.asked("amendment"), "entry": visit.asked("entry")}
     return await _proposing(visit, _matter(visit.asked("matter") or "text"), None, Typed(asked))
 
 
@@ -98,6 +103,8 @@ async def _question(visit: Visit, matter: str, rule: str | None, typed: Typed) -
         asked = replace(asked, stewards=stewards, succession=values["succession"] == "yes")
         if not stewards:
             typed = typed.wrong("steward", FIELD_ERRORS["stewards"])
+    if matter in ON_ENTRIES:
+        asked = replace(asked, entry=_entry(values["entry"]))
     if matter == "amend":
         asked = replace(asked, amendment=_amendment(values["amendment"]))
     if values["options"]:
@@ -129,6 +136,7 @@ async def _proposing(visit: Visit, matter: str, rule: str | None, typed: Typed) 
         "members": [(did_key(each.key), each.steward) for each in members.members],
         "former": [did_key(each.key) for each in members.former],
         "mine": mine,
+        "called": names_of(members),
         "typed": typed,
         "action": f"/commons/{commons.hex()}/charter/{rule}/question"
         if rule
@@ -212,9 +220,16 @@ async def _article(visit: Visit, rule: str) -> tuple[ArticleInfo, bool]:
 
 
 def _matter(text: str) -> str:
-    if text not in (*CHOSEN, "amend"):
+    if text not in (*CHOSEN, *ON_ENTRIES, "amend"):
         raise NotFound("unknown-page", f"{text[:40]!r} is nothing that one proposes here")
     return text
+
+
+def _entry(text: str) -> Subject:
+    try:
+        return Subject(parse_hex32(text))
+    except FormError:
+        raise NotFound("unknown-entry", "this is no entry's id") from None
 
 
 def _amendment(text: str) -> RecordId:
