@@ -291,8 +291,8 @@ PLANTED: Final = (
     Planted(
         "joining takes the invitation's own key",
         "p2pcommons/commons/grounding.py",
-        "if join.proof is None or not self._check(way.form.public, join.proof, message):",
-        "if join.proof is None:",
+        "return join.proof is not None and check(way.form.public, join.proof, join_message(commons, way.id, author))",
+        "return join.proof is not None",
         CHARTER,
     ),
     Planted(
