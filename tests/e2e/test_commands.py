@@ -214,7 +214,7 @@ WRONG = [
     Way("member remove", f"--commons Brest {KEY} --drop-words --yes", "member list"),
     Way("member remove", "--commons Brest z6Mkzzzzzzzz --yes", "member list"),
     Way("member keep", f"--commons Brest {KEY}", "member list"),
-    Way("member admit", f"--commons Partir {KEY}", "member"),
+    Way("member admit", f"--commons nulle-part {KEY}", "commons list"),
     Way("commons ask", "nulle-part", "commons list"),
     Way("member leave", "--commons Brest", "--yes"),
     Way("member leave", "--commons Brest --yes", "steward"),
