@@ -11,9 +11,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
-from p2pcommons.api.verbs import Verbs
 from p2pcommons.node.values import Status
 
 PULSE_S: Final = 0.25  # between two pulses: faster than people read
@@ -21,6 +20,18 @@ LOOK_S: Final = 1.0  # how often neighbours and copies are looked at, while some
 KEPT_MAX: Final = 256  # parts kept between two pulses: 10 KB each
 
 T = TypeVar("T")
+
+
+class Watched(Protocol):
+    """What the pulse asks of a node (`api.verbs.Verbs` has more)."""
+
+    async def status(self) -> Status:
+        """How the node stands."""
+        ...
+
+    async def wait_change(self, since: int, timeout_s: float) -> bool:
+        """Return when there is a change after this one, or the time is over."""
+        ...
 
 
 class Pulse:
@@ -33,7 +44,7 @@ class Pulse:
         self._listeners = 0
         self._watch: asyncio.Task[None] | None = None
 
-    async def beats(self, commons: Verbs, quiet_s: float) -> AsyncGenerator[int | None, None]:
+    async def beats(self, commons: Watched, quiet_s: float) -> AsyncGenerator[int | None, None]:
         """The number of each pulse from now on; None after so much silence."""
         self._listeners += 1
         heard = self.number
@@ -54,7 +65,7 @@ class Pulse:
                 await asyncio.wait({self._watch})
                 self._watch = None
 
-    async def _look(self, commons: Verbs) -> None:
+    async def _look(self, commons: Watched) -> None:
         seen = await commons.status()
         while True:
             await commons.wait_change(seen.latest_change, LOOK_S)
@@ -100,11 +111,13 @@ class Parts(Generic[T]):
         making = asyncio.ensure_future(make())
         place = (*key, session) if key in made else key
         made[place] = making
-        try:
-            part = await asyncio.shield(making)
-        except BaseException:
-            made.pop(place, None)
-            raise
+
+        def forget(done: asyncio.Future[Part[T]]) -> None:
+            if done.cancelled() or done.exception() is not None:  # tried again by who asks next
+                made.pop(place, None)
+
+        making.add_done_callback(forget)
+        part = await asyncio.shield(making)  # whoever goes away meanwhile leaves it to the others
         if part.private and place is key:
             made[(*key, session)] = making
         return part.value

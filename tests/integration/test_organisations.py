@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ async def town(tmp_path: Path) -> AsyncIterator[tuple[list[Node], CommonsId]]:
         for number in (1, 2, 3):
             node = await stack.enter_async_context(running(tmp_path / str(number), address_of(first)))
             await node.commons.join(invitation)
-            await soon(lambda node=node: member(node, commons), "they are a member")  # type: ignore[misc]
+            await soon(partial(member, node, commons), "they are a member")
             nodes.append(node)
         await together(nodes, commons)
         done = await nodes[3].commons.declare_organisation(commons, [me(node) for node in nodes[:3]], needed=2)

@@ -17,6 +17,8 @@ class Node:
 
     position: int = 0
     asked: int = 0
+    watchers: int = 0
+    watched: asyncio.Event = field(default_factory=asyncio.Event)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def status(self) -> Any:
@@ -24,9 +26,14 @@ class Node:
         return SimpleNamespace(latest_change=self.position, peers=(), commons=(), notices=(), nearby=())
 
     async def wait_change(self, since: int, timeout_s: float) -> bool:
-        while self.position <= since:
-            self.moved.clear()
-            await self.moved.wait()
+        self.watchers += 1
+        self.watched.set()
+        try:
+            while self.position <= since:
+                self.moved.clear()
+                await self.moved.wait()
+        finally:
+            self.watchers -= 1
         return True
 
     def change(self) -> None:
@@ -36,26 +43,18 @@ class Node:
 
 async def test_all_who_listen_hear_of_a_change_and_one_watch_serves_them() -> None:
     pulse, node = Pulse(), Node()
-    async with aclosing(pulse.beats(node, 60)) as one, aclosing(pulse.beats(node, 60)) as other:  # type: ignore[arg-type]
+    async with aclosing(pulse.beats(node, 60)) as one, aclosing(pulse.beats(node, 60)) as other:
         first, second = asyncio.create_task(anext(one)), asyncio.create_task(anext(other))
-        await settled()
-        assert node.asked == 1
+        await node.watched.wait()  # the watch begins after those who were there first listen
+        assert (node.asked, node.watchers) == (1, 1)
         node.change()
         assert (await first, await second) == (1, 1)
-    asked = node.asked
-    node.change()
-    await settled()
-    assert node.asked == asked, "it watches although nobody listens"
+    assert node.watchers == 0, "it watches although nobody listens"
 
 
 async def test_silence_is_told_so_that_the_stream_can_show_that_it_lives() -> None:
-    async with aclosing(Pulse().beats(Node(), 0.01)) as beats:  # type: ignore[arg-type]
+    async with aclosing(Pulse().beats(Node(), 0.01)) as beats:
         assert await anext(beats) is None
-
-
-async def settled() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 class Kitchen:
@@ -104,3 +103,22 @@ async def test_what_failed_is_tried_again() -> None:
             continue
         raise AssertionError("it did not fail")
     assert await parts.get(1, ("/",), "a", Kitchen(private=False)) == "part 1"
+
+
+async def test_who_goes_away_leaves_what_is_being_made_to_the_others() -> None:
+    parts, ready, made = Parts[str](), asyncio.Event(), 0
+
+    async def make() -> Part[str]:
+        nonlocal made
+        made += 1
+        await ready.wait()
+        return Part("part", False)
+
+    gone = asyncio.create_task(parts.get(1, ("/",), "a", make))
+    stays = asyncio.create_task(parts.get(1, ("/",), "b", make))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.wait({gone})
+    ready.set()
+    assert gone.cancelled() and await stays == await parts.get(1, ("/",), "c", make) == "part"
+    assert made == 1
